@@ -1,0 +1,110 @@
+"""What comes out: words, segments, partial and final text, and how much of the audio is accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from echopanel.audio import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word; `start` and `end` in seconds on the session clock, `text` without outer spaces."""
+
+    start: float
+    end: float
+    text: str
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One utterance. Times are seconds on the session clock; samples index the source's own timeline."""
+
+    id: str
+    source: Source
+    start: float
+    end: float
+    text: str
+    start_sample: int
+    end_sample: int
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Text of an utterance that is still being spoken: `stable` only ever grows, `tail` may change."""
+
+    segment_id: str
+    source: Source
+    revision: int
+    start: float
+    stable: str
+    tail: str
+
+    @property
+    def text(self) -> str:
+        """All words shown now."""
+        return " ".join(part for part in (self.stable, self.tail) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finished segment; from here on only an explicit `Revision` may replace it."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A later and better recognition of a range: `segments` take the place of those named in `replaces`."""
+
+    replaces: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    reason: str
+
+
+class GapStatus(StrEnum):
+    """What becomes of audio that has no text: it will be recognised later, or never."""
+
+    PENDING = "pending"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A range of a source without text, in samples, and why."""
+
+    source: Source
+    start_sample: int
+    end_sample: int
+    reason: str
+    status: GapStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LostRange:
+    """Samples [start, end) that can never become text, and why."""
+
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The ledger of one source, in samples: captured = transcribed + silence + pending + lost, always."""
+
+    captured: int = 0
+    received: int = 0
+    transcribed: int = 0
+    silence: int = 0
+    pending: int = 0
+    lost: int = 0
+    lost_ranges: tuple[LostRange, ...] = field(default=())
+
+    def balanced(self) -> bool:
+        """Whether every captured sample is accounted for exactly once."""
+        return self.captured == self.transcribed + self.silence + self.pending + self.lost

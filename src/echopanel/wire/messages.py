@@ -1,0 +1,214 @@
+"""Every message of protocol v1 as a frozen value. `codec` turns them into bytes and back.
+
+Client to server: Start, AudioFrame (binary), Flush, Stop, Ping.
+Server to client: Ready, Ack, PartialMessage, FinalMessage, RevisionMessage, GapMessage, Flow, Flushed, Stopped, Pong, Error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from echopanel.audio import AudioFrame, Source
+from echopanel.errors import ErrorCode
+from echopanel.transcript import Coverage, Final, Gap, Partial, Revision
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Open a session, or resume one with its `resume_token`.
+
+    `sources` lists the channels that will send. `continues` names an earlier session that could not be resumed.
+    """
+
+    sources: tuple[Source, ...]
+    version: int = VERSION
+    language: str | None = None
+    prompt: str = ""
+    hotwords: str = ""
+    partials: bool = True
+    title: str = ""
+    session: str | None = None
+    resume_token: str | None = None
+    last_event: int = 0
+    continues: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Turn everything sent so far into final text, then answer `Flushed` with the same id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """No more audio; finish everything, then answer `Stopped`. `captured`: where each source ended, in samples."""
+
+    captured: dict[Source, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Are you there? Answered by `Pong` with the same id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `Ping`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReady:
+    """Where a source stands: the next expected sample, and the sample index up to which the client may send."""
+
+    next: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server takes from one session."""
+
+    max_message_bytes: int
+    max_frame_samples: int
+    max_frames_per_second: int
+    max_utterance_s: float
+    resume_window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The session is open; audio may flow."""
+
+    session: str
+    resume_token: str
+    resumed: bool
+    sources: dict[Source, SourceReady]
+    limits: Limits
+    provider: str
+    model: str
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The server keeps everything before `sample`; `credit` is the index up to which the client may send."""
+
+    source: Source
+    sample: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFlow:
+    """How one source is doing. `lag_s`: now minus the capture time of the newest shown word, if any."""
+
+    backlog_s: float
+    queued: int
+    queue_bound: int
+    fill: float
+    lag_s: float | None
+    credit: int
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How the server is doing, at each change and about once a second."""
+
+    level: int
+    plan: str
+    reason: str
+    load: float
+    rtf_last: float
+    rtf_mean: float
+    rtf_p95: float
+    chunk_interval_s: float
+    queue_depth: int
+    sources: dict[Source, SourceFlow]
+
+
+@dataclass(frozen=True, slots=True)
+class PartialMessage:
+    """Text of an open segment."""
+
+    partial: Partial
+
+
+@dataclass(frozen=True, slots=True)
+class FinalMessage:
+    """A finished segment. `event` numbers what must not be missed, from 1, for resuming."""
+
+    event: int
+    final: Final
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionMessage:
+    """A better recognition of finished segments."""
+
+    event: int
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class GapMessage:
+    """A range without text, and why."""
+
+    event: int
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Everything sent before `Flush` with this id is final text now."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The session has ended; the ledger says what became of every sample."""
+
+    session: str
+    coverage: dict[Source, Coverage]
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Something went wrong. `fatal`: the connection ends now, with the code's close code."""
+
+    code: ErrorCode
+    message: str
+    fatal: bool = True
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A message type that this version does not know; to be ignored."""
+
+    type: str
+
+
+ClientMessage = Start | AudioFrame | Flush | Stop | Ping
+ServerMessage = (
+    Ready
+    | Ack
+    | PartialMessage
+    | FinalMessage
+    | RevisionMessage
+    | GapMessage
+    | Flow
+    | Flushed
+    | Stopped
+    | Pong
+    | Error
+)
+Message = ClientMessage | ServerMessage | Unknown
