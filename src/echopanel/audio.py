@@ -93,4 +93,5 @@ def pcm16_to_float(pcm: bytes | memoryview) -> Samples:
 def float_to_pcm16(samples: Samples) -> bytes:
     """Turn float samples into s16le bytes; what is beyond full scale is clipped."""
     scaled = np.rint(np.asarray(samples, dtype=np.float32) * np.float32(FULL_SCALE))
-    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()
+    clipped: Samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1)
+    return clipped.astype("<i2").tobytes()
