@@ -17,8 +17,10 @@ run: $(VENV)/.runtime ## start the server with the embedded model (options: make
 	@$(BIN)/echopanel serve $(ARGS)
 
 venv: $(VENV)/.runtime ## make .venv with what the server needs
+	@echo "$(VENV) is ready; commands: $(BIN)/echopanel --help"
 
 dev: $(VENV)/.dev ## add to .venv what tests and checks need
+	@echo "$(VENV) is ready for tests and checks"
 
 test: $(VENV)/.dev ## run all tests (one: make test ARGS="-k agreement")
 	@$(BIN)/python -m pytest $(ARGS)
