@@ -61,13 +61,13 @@ clean: ## remove .venv, caches and build results
 
 # The stamps below are younger than the lock files as long as nothing has to be installed.
 
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
 	@echo "Installing the locked packages into $(VENV) (once; a minute or two)"
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+$(VENV)/.dev: $(BIN)/python requirements-dev.lock pyproject.toml
 	@echo "Installing the locked packages, and those for tests, into $(VENV) (once; a few minutes)"
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
@@ -80,4 +80,5 @@ $(BIN)/python:
 		echo "EchoPanel needs Python 3.11 or newer; $(PYTHON) is older. Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) comes without venv. On Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
