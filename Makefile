@@ -44,8 +44,8 @@ architecture: $(VENV)/.dev ## import directions, budgets, a repository without m
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_repository.py
 
 coverage: $(VENV)/.dev ## wire/ and policy/: every branch is reached by their own tests
-	@$(BIN)/coverage run --include='*/echopanel/wire/*,*/echopanel/policy/*' -m pytest -q tests/wire tests/policy
-	@$(BIN)/coverage report --fail-under=100
+	@$(BIN)/coverage run -m pytest -q tests/wire tests/policy
+	@$(BIN)/coverage report --include='*/echopanel/wire/*,*/echopanel/policy/*' --fail-under=100
 
 lock: ## resolve the locked requirements anew (needs uv; UPGRADE=--upgrade takes newer versions)
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --group build -o requirements.lock
