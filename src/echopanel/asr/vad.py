@@ -1,0 +1,113 @@
+"""Streaming voice activity detection with Silero VAD: one shared session, one small state per source."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from echopanel.audio import SAMPLE_RATE, Samples
+from echopanel.errors import ModelUnavailable
+
+WINDOW = 512  # samples (32 ms) per probability: the only step Silero v5 and v6 accept at 16 kHz
+WINDOW_SECONDS = WINDOW / SAMPLE_RATE
+_CONTEXT = 64  # samples of the previous window that the model sees again
+_STATE_SHAPE = (1, 1, 128)
+
+Probabilities = NDArray[np.float32]
+
+
+class SileroVad:
+    """The loaded network; safe to share between threads. Give each source its own `stream()`."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Load the network (about 10 ms).
+
+        Args:
+            path: the ONNX file; by default the one in the installed faster-whisper wheel.
+
+        Raises:
+            ModelUnavailable: no such file, or not a Silero network.
+        """
+        import onnxruntime
+
+        found = path or _bundled()
+        options = onnxruntime.SessionOptions()
+        # The network is far too small to gain from threads, and the arena would only hold memory.
+        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(found), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as exc:  # noqa: BLE001 - onnxruntime's own classes have no common public base
+            raise ModelUnavailable("silero-vad", f"cannot load {found}: {exc}", _REINSTALL) from exc
+
+    def stream(self) -> VadStream:
+        """A fresh state for one source."""
+        return VadStream(self)
+
+    def run(
+        self, windows: Samples, h: Samples, c: Samples
+    ) -> tuple[Probabilities, Samples, Samples]:
+        """Score consecutive windows, shape (n, 576), from the recurrent state (h, c), each (1, 1, 128)."""
+        result: Any = self._session.run(None, {"input": windows, "h": h, "c": c})
+        return result[0].reshape(-1), result[1], result[2]
+
+
+class VadStream:
+    """The state of one source: recurrent state, 64 samples of context and what is left of a window."""
+
+    def __init__(self, vad: SileroVad) -> None:
+        self._vad = vad
+        self.reset()
+
+    def __repr__(self) -> str:
+        return f"<VadStream [{len(self._rest)} samples waiting]>"
+
+    @property
+    def waiting(self) -> int:
+        """Samples pushed that do not fill a window yet."""
+        return len(self._rest)
+
+    def reset(self) -> None:
+        """Forget what was heard, e.g. behind a gap."""
+        self._h = np.zeros(_STATE_SHAPE, dtype=np.float32)
+        self._c = np.zeros(_STATE_SHAPE, dtype=np.float32)
+        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._rest = np.zeros(0, dtype=np.float32)
+
+    def push(self, samples: Samples) -> Probabilities:
+        """Speech probability of each 512-sample window that `samples` complete, in order; any size goes."""
+        heard = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        count = len(heard) // WINDOW
+        if not count:
+            self._rest = np.array(heard, dtype=np.float32)
+            return np.zeros(0, dtype=np.float32)
+        scored = heard[: count * WINDOW].reshape(count, WINDOW)
+        windows = np.empty((count, _CONTEXT + WINDOW), dtype=np.float32)
+        windows[:, _CONTEXT:] = scored
+        windows[0, :_CONTEXT] = self._context
+        windows[1:, :_CONTEXT] = scored[:-1, -_CONTEXT:]
+        self._context = windows[-1, -_CONTEXT:].copy()
+        self._rest = np.array(heard[count * WINDOW :], dtype=np.float32)
+        probabilities, self._h, self._c = self._vad.run(windows, self._h, self._c)
+        return probabilities
+
+
+_REINSTALL = "install the faster-whisper wheel again: it carries the Silero network"
+
+
+def _bundled() -> Path:
+    """The ONNX file in the faster-whisper wheel, found without importing that package."""
+    spec = find_spec("faster_whisper")
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or ():
+        for path in sorted(Path(folder, "assets").glob("silero_vad*.onnx"), reverse=True):
+            return path
+    raise ModelUnavailable("silero-vad", "no network file found", _REINSTALL)
