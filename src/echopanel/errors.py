@@ -6,7 +6,7 @@ EchoPanelError
 │   └── RemoteProtocolError        by the other side; carries the wire error code to answer with
 ├── ServerError                  the server answered with an `error` message
 │   └── Overloaded                 ... and said when to come back
-├── ConnectionLost               the socket ended without `stopped`; `resumable` says whether the session lives on
+├── ConnectionLost               the socket ended without `stopped`; `resumable`: does the session live on?
 ├── ProviderError                the recogniser
 │   ├── ModelUnavailable           cannot be found, verified or loaded
 │   └── TranscriptionFailed        one call failed; the audio is still there
