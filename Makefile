@@ -28,8 +28,8 @@ test: $(VENV)/.dev ## run all tests (one: make test ARGS="-k agreement")
 check: format-check lint types architecture coverage ## everything but the full test suite
 
 format: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix --quiet .
 
 format-check: $(VENV)/.dev ## is the code formatted?
 	@$(BIN)/ruff format --check .
