@@ -11,6 +11,7 @@ EchoPanelError
 │   ├── ModelUnavailable           cannot be found, verified or loaded
 │   └── TranscriptionFailed        one call failed; the audio is still there
 ├── StoreError                   the data directory cannot be read or written
+│   └── UnknownSession             no session has this id
 ├── AudioError                   a file or a buffer that is not audio we can read
 └── ConfigError                  a setting that cannot work, with what to do instead
 
@@ -122,6 +123,17 @@ class TranscriptionFailed(ProviderError):
 
 class StoreError(EchoPanelError):
     """The data directory cannot be used."""
+
+
+class UnknownSession(StoreError):
+    """No session has this id."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(session)
+        self.session = session
+
+    def __str__(self) -> str:
+        return f"there is no session {self.session!r}"
 
 
 class AudioError(EchoPanelError):

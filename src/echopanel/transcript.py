@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from echopanel.audio import Source
@@ -83,6 +85,19 @@ class Gap:
     reason: str
     status: GapStatus
 
+    def without(self, start: int, end: int) -> tuple[Gap, ...]:
+        """What is left when samples [start, end) are taken out."""
+        pieces = (
+            (self.start_sample, min(start, self.end_sample)),
+            (max(end, self.start_sample), self.end_sample),
+        )
+        if start >= self.end_sample or end <= self.start_sample:
+            return (self,)
+        return tuple(replace(self, start_sample=a, end_sample=b) for a, b in pieces if a < b)
+
+
+TranscriptEvent = Final | Revision | Gap  # what a client must not miss
+
 
 @dataclass(frozen=True, slots=True)
 class LostRange:
@@ -108,3 +123,58 @@ class Coverage:
     def balanced(self) -> bool:
         """Whether every captured sample is accounted for exactly once."""
         return self.captured == self.transcribed + self.silence + self.pending + self.lost
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of a session: segments in the order they were spoken, ranges without text, the ledgers.
+
+    `created` is wall time with its zone.
+    """
+
+    session: str = ""
+    title: str = ""
+    created: datetime | None = None
+    language: str | None = None
+    provider: str = ""
+    model: str = ""
+    segments: tuple[Segment, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    coverage: Mapping[Source, Coverage] = field(default_factory=dict)
+
+    @classmethod
+    def fold(cls, events: Iterable[TranscriptEvent]) -> Transcript:
+        """Apply events in order: revisions replace segments, what arrives for a pending range closes it."""
+        segments: dict[str, Segment] = {}
+        gaps: list[Gap] = []
+        for event in events:
+            match event:
+                case Final(segment):
+                    arrived: tuple[Segment, ...] = (segment,)
+                case Revision(replaced, arrived):
+                    for name in replaced:
+                        segments.pop(name, None)
+                case Gap():
+                    gaps = [*_still_pending(gaps, event), event]
+                    continue
+            for segment in arrived:
+                segments[segment.id] = segment
+                gaps = _still_pending(gaps, segment)
+        return cls(segments=tuple(sorted(segments.values(), key=_spoken)), gaps=tuple(gaps))
+
+
+def _spoken(segment: Segment) -> tuple[float, Source, str]:
+    return segment.start, segment.source, segment.id
+
+
+def _still_pending(gaps: Iterable[Gap], now: Segment | Gap) -> list[Gap]:
+    """The gaps without the pending parts that `now` settles."""
+    return [
+        piece
+        for gap in gaps
+        for piece in (
+            gap.without(now.start_sample, now.end_sample)
+            if gap.source is now.source and gap.status is GapStatus.PENDING
+            else (gap,)
+        )
+    ]
