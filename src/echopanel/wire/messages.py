@@ -1,12 +1,14 @@
 """Every message of protocol v1 as a frozen value. `codec` turns them into bytes and back.
 
 Client to server: Start, AudioFrame (binary), Flush, Stop, Ping.
-Server to client: Ready, Ack, PartialMessage, FinalMessage, RevisionMessage, GapMessage, Flow, Flushed, Stopped, Pong, Error.
+Server to client: Ready, Ack, PartialMessage, FinalMessage, RevisionMessage, GapMessage, Flow, Flushed,
+Stopped, Pong, Error.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from echopanel.audio import AudioFrame, Source
 from echopanel.errors import ErrorCode
@@ -19,7 +21,8 @@ VERSION = 1
 class Start:
     """Open a session, or resume one with its `resume_token`.
 
-    `sources` lists the channels that will send. `continues` names an earlier session that could not be resumed.
+    `sources` lists the channels that will send. To resume, give `session`, `resume_token` and the number
+    of the newest event seen. `continues` names an earlier session that could not be resumed.
     """
 
     sources: tuple[Source, ...]
@@ -44,7 +47,10 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No more audio; finish everything, then answer `Stopped`. `captured`: where each source ended, in samples."""
+    """No more audio; finish everything, then answer `Stopped`.
+
+    `captured` is where each source ended, as a sample index.
+    """
 
     captured: dict[Source, int] = field(default_factory=dict)
 
@@ -65,7 +71,7 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class SourceReady:
-    """Where a source stands: the next expected sample, and the sample index up to which the client may send."""
+    """Where a source stands: the next expected sample, and the index below which the client may send."""
 
     next: int
     credit: int
@@ -98,7 +104,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The server keeps everything before `sample`; `credit` is the index up to which the client may send."""
+    """The server keeps everything before `sample`; `credit` is the index below which the client may send."""
 
     source: Source
     sample: int
@@ -212,3 +218,58 @@ ServerMessage = (
     | Error
 )
 Message = ClientMessage | ServerMessage | Unknown
+
+
+class Kind(StrEnum):
+    """What the state table and the JSON field `type` tell apart; a fatal `error` is a kind of its own."""
+
+    START = "start"
+    AUDIO = "audio"
+    FLUSH = "flush"
+    STOP = "stop"
+    PING = "ping"
+    READY = "ready"
+    ACK = "ack"
+    PARTIAL = "partial"
+    FINAL = "final"
+    REVISION = "revision"
+    GAP = "gap"
+    FLOW = "flow"
+    FLUSHED = "flushed"
+    STOPPED = "stopped"
+    PONG = "pong"
+    ERROR = "error"
+    FATAL_ERROR = "fatal error"
+    UNKNOWN = "unknown"
+
+    @property
+    def json_type(self) -> str:
+        """The value of `type` on the wire."""
+        return "error" if self is Kind.FATAL_ERROR else self.value
+
+
+_KINDS: dict[type[Message], Kind] = {
+    Start: Kind.START,
+    AudioFrame: Kind.AUDIO,
+    Flush: Kind.FLUSH,
+    Stop: Kind.STOP,
+    Ping: Kind.PING,
+    Ready: Kind.READY,
+    Ack: Kind.ACK,
+    PartialMessage: Kind.PARTIAL,
+    FinalMessage: Kind.FINAL,
+    RevisionMessage: Kind.REVISION,
+    GapMessage: Kind.GAP,
+    Flow: Kind.FLOW,
+    Flushed: Kind.FLUSHED,
+    Stopped: Kind.STOPPED,
+    Pong: Kind.PONG,
+    Unknown: Kind.UNKNOWN,
+}
+
+
+def kind_of(message: Message) -> Kind:
+    """The kind of a message."""
+    if isinstance(message, Error):
+        return Kind.FATAL_ERROR if message.fatal else Kind.ERROR
+    return _KINDS[type(message)]
