@@ -54,7 +54,8 @@ class LogMel:
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         energies = np.matmul(power.reshape(-1, _BLOCK, power.shape[1]), self._filters)
         energies = energies.reshape(rows, self.mels)[:frames].T
-        return np.log10(np.maximum(energies, np.float32(10.0**_LOG_FLOOR)))
+        logs: Features = np.log10(np.maximum(energies, np.float32(10.0**_LOG_FLOOR)))
+        return logs
 
 
 def frames_touched(samples: int) -> int:
@@ -71,6 +72,6 @@ def _mel_filters(mels: int) -> Features:
     edges = np.where(points < 15.0, points * 200.0 / 3.0, 1000.0 * 6.4 ** ((points - 15.0) / 27.0))
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return weights.astype(np.float32)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    weights: Features = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    return weights

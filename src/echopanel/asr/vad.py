@@ -45,16 +45,14 @@ class SileroVad:
             self._session = onnxruntime.InferenceSession(
                 str(found), sess_options=options, providers=["CPUExecutionProvider"]
             )
-        except Exception as exc:  # noqa: BLE001 - onnxruntime's own classes have no common public base
+        except Exception as exc:  # onnxruntime's classes have no narrower public base
             raise ModelUnavailable("silero-vad", f"cannot load {found}: {exc}", _REINSTALL) from exc
 
     def stream(self) -> VadStream:
         """A fresh state for one source."""
         return VadStream(self)
 
-    def run(
-        self, windows: Samples, h: Samples, c: Samples
-    ) -> tuple[Probabilities, Samples, Samples]:
+    def run(self, windows: Samples, h: Samples, c: Samples) -> tuple[Probabilities, Samples, Samples]:
         """Score consecutive windows, shape (n, 576), from the recurrent state (h, c), each (1, 1, 128)."""
         result: Any = self._session.run(None, {"input": windows, "h": h, "c": c})
         return result[0].reshape(-1), result[1], result[2]

@@ -1,0 +1,74 @@
+"""Word times by the model's own cross-attention: tokens are aligned, then grouped into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from echopanel.asr.decoding import Transcript, batches
+from echopanel.asr.provider import HypothesisWord
+from echopanel.asr.tokens import TokenGroup, Vocabulary
+from echopanel.asr.whisper_ct2 import Alignment, WhisperCt2
+
+
+class Aligner:
+    """Finds when the words of transcripts were said."""
+
+    def __init__(self, whisper: WhisperCt2, vocabulary: Vocabulary, max_batch: int) -> None:
+        self._whisper = whisper
+        self._vocabulary = vocabulary
+        self._max_batch = max_batch
+
+    def words(self, transcripts: Sequence[Transcript]) -> list[tuple[HypothesisWord, ...]]:
+        """Timed words of the transcripts that asked for them; () for the others."""
+        words: list[tuple[HypothesisWord, ...]] = [()] * len(transcripts)
+        wanted = [
+            index
+            for index, transcript in enumerate(transcripts)
+            if transcript.tokens and transcript.passage.options.word_timestamps
+        ]
+        keys = [(transcripts[index].passage.frames, transcripts[index].passage.language) for index in wanted]
+        for _, members in batches(keys, self._max_batch):
+            indexes = [wanted[member] for member in members]
+            batch = [transcripts[index] for index in indexes]
+            for index, alignment in zip(indexes, self._align(batch), strict=True):
+                words[index] = self._timed(transcripts[index], alignment)
+        return words
+
+    def _align(self, batch: Sequence[Transcript]) -> list[Alignment]:
+        return self._whisper.align(
+            [transcript.passage.encoding for transcript in batch],
+            self._vocabulary.task(batch[0].passage.language),
+            [transcript.tokens for transcript in batch],
+            [transcript.passage.content_frames for transcript in batch],
+        )
+
+    def _timed(self, transcript: Transcript, alignment: Alignment) -> tuple[HypothesisWord, ...]:
+        passage = transcript.passage
+        groups = self._vocabulary.words(transcript.tokens, passage.language)
+        edges = [edge - passage.lead for edge in alignment.edges]
+        return timed_words(groups, edges, alignment.probabilities, passage.chunk.seconds)
+
+
+def timed_words(
+    groups: Sequence[TokenGroup], edges: Sequence[float], probabilities: Sequence[float], seconds: float
+) -> tuple[HypothesisWord, ...]:
+    """Words in order, inside [0, seconds]; punctuation takes no time.
+
+    Args:
+        groups: tokens of each word.
+        edges: start of each token in seconds, and the end of the last.
+        probabilities: of each token.
+        seconds: duration of the chunk.
+    """
+    words = []
+    earliest = 0.0
+    for group in groups:
+        text = group.text.strip()
+        if not text or group.spoken >= len(edges):
+            continue
+        start = min(max(edges[group.first], earliest), seconds)
+        end = min(max(edges[group.spoken], start), seconds)
+        scores = probabilities[group.first : group.spoken]
+        words.append(HypothesisWord(start, end, text, sum(scores) / len(scores)))
+        earliest = end
+    return tuple(words)

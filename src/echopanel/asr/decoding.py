@@ -1,0 +1,197 @@
+"""Short-context decoding: what a chunk needs, which chunks go together, and the guarded retries."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from echopanel.asr.features import FRAMES_PER_SECOND, HOP, MAX_FRAMES, LogMel
+from echopanel.asr.guards import Limits, Signals, Verdict, find_loop, judge
+from echopanel.asr.provider import DecodeOptions
+from echopanel.asr.tokens import Vocabulary
+from echopanel.asr.whisper_ct2 import MAX_TOKENS, Decode, Encoding, Search, WhisperCt2
+from echopanel.audio import Chunk, to_samples
+
+_GREEDY = Search()
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Settings of the decode path; docs/benchmarks.md has the measurements behind them.
+
+    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, both in
+    seconds; `retries` are tried in order, on the full 30 s, while the guards object.
+    """
+
+    final_trailing: float = 6.0
+    partial_trailing: float = 4.0
+    lead: float = 0.0
+    step: float = 1.0
+    final: Search = _GREEDY
+    partial: Search = _GREEDY
+    retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
+    max_batch: int = 16
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One chunk on its way through the model."""
+
+    chunk: Chunk
+    options: DecodeOptions
+    language: str | None
+    encoding: Encoding
+    content_frames: int
+    lead: float
+
+    @property
+    def frames(self) -> int:
+        """Feature frames of the context."""
+        return 2 * len(self.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A decode that was judged; `tokens` is what remains of it."""
+
+    passage: Passage
+    tokens: tuple[int, ...]
+    signals: Signals
+    verdict: Verdict
+    attempts: int = 1
+
+
+class Decoder:
+    """Turns passages into tokens."""
+
+    def __init__(self, whisper: WhisperCt2, vocabulary: Vocabulary, tuning: Tuning) -> None:
+        self._whisper = whisper
+        self._vocabulary = vocabulary
+        self._tuning = tuning
+        self._log_mel = LogMel(whisper.mels)
+
+    def open(self, chunk: Chunk, options: DecodeOptions) -> Passage:
+        """Encode a chunk in the shortest context that does it no harm, and find its language."""
+        tuning = self._tuning
+        trailing = tuning.final_trailing if options.final else tuning.partial_trailing
+        seconds = tuning.lead + chunk.seconds + trailing
+        steps = -(-seconds // tuning.step)
+        encoding, content = self._encode(chunk, round(steps * tuning.step * FRAMES_PER_SECOND))
+        return Passage(chunk, options, self._language(options, encoding), encoding, content, tuning.lead)
+
+    def decode(self, passages: Sequence[Passage]) -> list[Transcript]:
+        """Decode all; what the guards object to is tried again on the full window if it is final."""
+        transcripts = self._attempt(passages, None)
+        for search in self._tuning.retries:
+            doubtful = [
+                index
+                for index, transcript in enumerate(transcripts)
+                if transcript.verdict is Verdict.RETRY and transcript.passage.options.final
+            ]
+            if not doubtful:
+                break
+            widened = [self._widen(transcripts[index].passage) for index in doubtful]
+            for index, again in zip(doubtful, self._attempt(widened, search), strict=True):
+                transcripts[index] = _better(transcripts[index], again)
+        return transcripts
+
+    def _encode(self, chunk: Chunk, frames: int) -> tuple[Encoding, int]:
+        samples = chunk.samples
+        if self._tuning.lead:
+            silence = np.zeros(to_samples(self._tuning.lead), dtype=np.float32)
+            samples = np.concatenate((silence, samples))
+        frames = min(frames, MAX_FRAMES)
+        features = self._log_mel(samples, frames)
+        return self._whisper.encode(features), min(frames, -(-len(samples) // HOP))
+
+    def _widen(self, passage: Passage) -> Passage:
+        if passage.frames == MAX_FRAMES:
+            return passage
+        encoding, content = self._encode(passage.chunk, MAX_FRAMES)
+        return replace(passage, encoding=encoding, content_frames=content)
+
+    def _language(self, options: DecodeOptions, encoding: Encoding) -> str | None:
+        if not self._whisper.multilingual:
+            return None
+        return options.language or self._whisper.detect_language(encoding)[0]
+
+    def _attempt(self, passages: Sequence[Passage], search: Search | None) -> list[Transcript]:
+        """Decode passages in batches that fit together; `search` None: as each one's options say."""
+        prompts = [self._prompt(passage) for passage in passages]
+        keys = [
+            (passage.frames, start, passage.language, search or self._search(passage))
+            for passage, (start, _) in zip(passages, prompts, strict=True)
+        ]
+        results: list[Transcript | None] = [None] * len(passages)
+        for (_, _, _, how), members in batches(keys, self._tuning.max_batch):
+            budget = max(self._budget(passages[index]) for index in members)
+            decodes = self._whisper.generate(
+                [passages[index].encoding for index in members],
+                [prompts[index][1] for index in members],
+                budget,
+                how,
+            )
+            for index, decode in zip(members, decodes, strict=True):
+                results[index] = self._judge(passages[index], decode, budget)
+        return [result for result in results if result is not None]
+
+    def _search(self, passage: Passage) -> Search:
+        return self._tuning.final if passage.options.final else self._tuning.partial
+
+    def _prompt(self, passage: Passage) -> tuple[int, list[int]]:
+        """Where the start sequence stands, and: previous text, start sequence, prefix."""
+        options, vocabulary = passage.options, self._vocabulary
+        previous = vocabulary.encode(f"{options.hotwords} {options.prompt}")[-(MAX_TOKENS // 2 - 1) :]
+        before = [vocabulary.previous, *previous] if previous else []
+        start = [*vocabulary.task(passage.language), vocabulary.no_timestamps]
+        prefix = vocabulary.encode(options.prefix)[: self._budget(passage) - 1]
+        return len(before), [*before, *start, *prefix]
+
+    def _budget(self, passage: Passage) -> int:
+        """Most tokens a passage may have: nobody says more than 8 a second in English."""
+        rate = 8.0 if passage.language in (None, "en") else 20.0
+        return min(MAX_TOKENS // 2 - 1, round(rate * passage.chunk.seconds) + 10)
+
+    def _judge(self, passage: Passage, decode: Decode, budget: int) -> Transcript:
+        tokens = tuple(token for token in decode.tokens if token < self._vocabulary.end)
+        loop = find_loop(tokens)
+        signals = Signals(
+            text=" ".join(self._vocabulary.decode(tokens).split()),
+            seconds=passage.chunk.seconds,
+            avg_logprob=decode.avg_logprob,
+            no_speech_prob=decode.no_speech_prob,
+            exhausted=len(decode.tokens) >= budget,
+            loop=loop,
+        )
+        verdict = judge(signals, self._tuning.limits)
+        kept = tokens[: loop.start + loop.period] if loop else tokens
+        return Transcript(passage, kept if verdict is not Verdict.DROP else (), signals, verdict)
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def batches(keys: Sequence[Key], most: int) -> Iterable[tuple[Key, list[int]]]:
+    """Indexes of equal keys together, at most `most` at once."""
+    groups: dict[Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    for key, members in groups.items():
+        for first in range(0, len(members), most):
+            yield key, members[first : first + most]
+
+
+def _better(before: Transcript, again: Transcript) -> Transcript:
+    """The retry if it is beyond doubt, or the less doubtful of the two: no loop, then the likelier."""
+    attempts = before.attempts + 1
+    if again.verdict is not Verdict.RETRY:
+        return replace(again, attempts=attempts)
+    best = max(
+        (again, before),
+        key=lambda one: (one.signals.loop is None, not one.signals.exhausted, one.signals.avg_logprob),
+    )
+    return replace(best, attempts=attempts)
