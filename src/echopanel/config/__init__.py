@@ -1,0 +1,31 @@
+"""Settings of the server: defaults, then a TOML file, the environment, flags."""
+
+from __future__ import annotations
+
+from echopanel.config.layers import Layer, config_file, load_settings
+from echopanel.config.settings import (
+    EngineSection,
+    LimitsSection,
+    LogSection,
+    ModelSection,
+    ServerSection,
+    Settings,
+    StoreSection,
+    data_directory,
+    is_loopback,
+)
+
+__all__ = [
+    "EngineSection",
+    "Layer",
+    "LimitsSection",
+    "LogSection",
+    "ModelSection",
+    "ServerSection",
+    "Settings",
+    "StoreSection",
+    "config_file",
+    "data_directory",
+    "is_loopback",
+    "load_settings",
+]
