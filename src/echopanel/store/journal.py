@@ -18,7 +18,7 @@ from echopanel.store.fsync import FsyncPolicy, SyncTurns
 from echopanel.store.session_journal import SUFFIX, SessionJournal
 from echopanel.store.source_journal import Piece, SourceJournal
 
-__all__ = ["AppendError", "FsyncPolicy", "Journal", "SessionJournal", "SourceJournal"]
+__all__ = ["AppendFailed", "FsyncPolicy", "Journal", "SessionJournal", "SourceJournal"]
 
 Key = tuple[str, Source]
 
@@ -28,7 +28,7 @@ _LOCK = "lock"
 _MB = 1e6
 
 
-class AppendError(StoreError):
+class AppendFailed(StoreError):
     """Some sources could not be written or synced; `failures` says which and why. All others were."""
 
     def __init__(self, failures: dict[Key, EchoPanelError]) -> None:
@@ -119,7 +119,7 @@ class Journal:
         """Append the frames of open sessions: a write per source, then, under `always`, a sync per source.
 
         Raises:
-            AppendError: for some sources; theirs are as before, the frames of all others are in the journal.
+            AppendFailed: for some sources; theirs are as before, the frames of all others are in the journal.
         """
         failures: dict[Key, EchoPanelError] = {}
         staged: list[tuple[Key, SourceJournal]] = []
@@ -135,7 +135,7 @@ class Journal:
                 room = None if room is None else room - written
         failures |= _attempt((key, journal.commit) for key, journal in staged)
         if failures:
-            raise AppendError(failures)
+            raise AppendFailed(failures)
 
     def sync_due(self, now: float) -> None:
         """Under `interval`, sync the sources whose turn it is; to be called several times per interval.
@@ -144,22 +144,22 @@ class Journal:
             now: monotonic seconds.
 
         Raises:
-            AppendError: for some sources; what was appended to them is still there, and is tried again.
+            AppendFailed: for some sources; what was appended to them is still there, and is tried again.
         """
         if self.policy is not FsyncPolicy.INTERVAL:
             return
         dirty = {key: journal for key, journal in self._journals() if journal.unsynced}
         if failures := _attempt((key, dirty[key].sync) for key in self._turns.take(dirty, now)):
-            raise AppendError(failures)
+            raise AppendFailed(failures)
 
     def sync(self) -> None:
         """Force everything appended to the medium, whatever the policy: for the end of the server.
 
         Raises:
-            AppendError: for some sources.
+            AppendFailed: for some sources.
         """
         if failures := _attempt((key, journal.sync) for key, journal in self._journals()):
-            raise AppendError(failures)
+            raise AppendFailed(failures)
 
     def close_session(self, session: str) -> None:
         """Close a session's files and keep them on disk; harmless when it is not open."""

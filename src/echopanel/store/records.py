@@ -46,7 +46,7 @@ RECORD_OVERHEAD = _HEAD.size + _CRC.size
 _SEARCH_BYTES = 1 << 16
 
 
-class OrderError(StoreError):
+class OutOfOrder(StoreError):
     """Samples before `expected`, the next one to append: the caller should have trimmed them."""
 
     def __init__(self, start: int, expected: int) -> None:
@@ -58,7 +58,7 @@ class OrderError(StoreError):
         return f"sample {self.start} is before {self.expected}, the next to append; trim the overlap first"
 
 
-class FormatError(StoreError):
+class NotAJournal(StoreError):
     """A file header that is not of this format and version."""
 
 
@@ -91,20 +91,20 @@ def decode_header(data: bytes) -> int | None:
     """Return the salt, or None for a header whose writing was interrupted (short or only zeros).
 
     Raises:
-        FormatError: anything else that is not a header of this version.
+        NotAJournal: anything else that is not a header of this version.
     """
     data = data[:HEADER_SIZE]
     magic = data[: len(_FILE_MAGIC)]
     if not any(data) or (len(data) < HEADER_SIZE and _FILE_MAGIC.startswith(magic)):
         return None
     if magic != _FILE_MAGIC:
-        raise FormatError("not a journal")
+        raise NotAJournal("not a journal")
     head, (crc,) = data[: _FILE.size], _CRC.unpack_from(data, _FILE.size)
     if crc != zlib.crc32(head):
-        raise FormatError("the file header is damaged")
+        raise NotAJournal("the file header is damaged")
     _, version, _, rate, salt = _FILE.unpack(head)
     if version != VERSION or rate != SAMPLE_RATE:
-        raise FormatError(f"written in format {version} at {rate} Hz, not {VERSION} at {SAMPLE_RATE} Hz")
+        raise NotAJournal(f"written in format {version} at {rate} Hz, not {VERSION} at {SAMPLE_RATE} Hz")
     return int(salt)
 
 
@@ -122,7 +122,7 @@ def arrange(pieces: Iterable[tuple[int, bytes]], end: int) -> list[tuple[int, by
         end: the first sample that may be written.
 
     Raises:
-        OrderError: a piece starts before `end` or before the one in front of it ended.
+        OutOfOrder: a piece starts before `end` or before the one in front of it ended.
         AudioError: half a sample, or an index that is out of range.
     """
     runs: list[tuple[int, bytearray]] = []
@@ -134,7 +134,7 @@ def arrange(pieces: Iterable[tuple[int, bytes]], end: int) -> list[tuple[int, by
         if start > MAX_INDEX:
             raise AudioError(f"sample index {start} is beyond {MAX_INDEX}")
         if start < end:
-            raise OrderError(start, end)
+            raise OutOfOrder(start, end)
         if not runs or start > end:
             runs.append((start, bytearray()))
         runs[-1][1].extend(pcm)

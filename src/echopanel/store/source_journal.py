@@ -147,7 +147,7 @@ class SourceJournal:
         """Append (start, s16le) pieces in one write, all or none.
 
         Raises:
-            OrderError: a piece starts before the samples in front of it end.
+            OutOfOrder: a piece starts before the samples in front of it end.
             AudioError: half a sample.
         """
         self.stage(pieces)
@@ -157,7 +157,7 @@ class SourceJournal:
         """Write pieces that count only after `commit`; return their bytes, which must fit in `room` if given.
 
         Raises:
-            OrderError, AudioError: as for `append_many`.
+            OutOfOrder, AudioError: as for `append_many`.
         """
         pieces = records.arrange(pieces, self.end)
         data = b"".join(records.encode(self._salt, start, pcm) for start, pcm in pieces)
@@ -228,7 +228,7 @@ class SourceJournal:
     def _read_header(self) -> int:
         try:
             salt = records.decode_header(self._file.read(0, records.HEADER_SIZE))
-        except records.FormatError as error:
+        except records.NotAJournal as error:
             raise DiskError(self.path, Trouble.DAMAGED, str(error)) from error
         return self._create() if salt is None else salt
 
