@@ -299,25 +299,27 @@ def test_what_was_stored_survives_a_killed_process(tmp_path: Path) -> None:
         assert opened.session(SESSION).state is SessionState.LIVE
 
 
-def test_several_threads_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+def test_several_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     """Whoever comes first makes the tables; the others wait for them."""
-    troubles: list[Exception] = []
-
-    def open_and_write(number: int) -> None:
-        try:
-            with TranscriptStore(tmp_path) as opened:
-                opened.create_session(record(f"{number:016x}"))
-        except StoreError as error:
-            troubles.append(error)
-
-    threads = [threading.Thread(target=open_and_write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert troubles == []
-    with TranscriptStore(tmp_path) as opened:
-        assert len(opened.sessions()) == 8
+    code = (
+        "import sys; from pathlib import Path; from echopanel.store.transcripts import TranscriptStore\n"
+        "for number in range(20):\n"
+        "    print(number, flush=True); sys.stdin.readline()\n"
+        "    TranscriptStore(Path(sys.argv[1]) / str(number)).close()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
+    for number in range(20):
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{number}\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert [process.returncode for process in processes] == [0] * 4
 
 
 # --- files that cannot be used --------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from echopanel.errors import StoreError
 from echopanel.store.disk import DiskError, Trouble, disk_errors
 
 BUSY_TIMEOUT_S = 5.0  # how long one process waits for another one's write
+_RETRY_S = 0.01
 
 # One entry a schema version, each a list of statements; entries are added at the end and never changed.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -118,7 +120,7 @@ def connect(path: Path) -> sqlite3.Connection:
     with sqlite_errors(path):
         connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _log_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(
@@ -155,6 +157,19 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         if connection.in_transaction:  # some errors, such as a full disk, have rolled back already
             connection.execute("ROLLBACK")
         raise
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Turn write-ahead logging on; SQLite's own busy timeout does not cover this when several try at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_RETRY_S)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
