@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from echopanel.audio import AudioFrame, Source
 from echopanel.errors import ErrorCode, LocalProtocolError, RemoteProtocolError
-from echopanel.transcript import Partial
+from echopanel.transcript import Partial, Word
 from echopanel.wire import messages as m
 from echopanel.wire.codec import Bounds, decode, encode
 from echopanel.wire.fields import MAX_SAMPLE
@@ -173,6 +173,28 @@ TAMPERED = [
 def test_the_complaint_names_the_field(kind: Kind, change: dict[str, Any], sentence: str) -> None:
     """A developer learns from the error what to correct."""
     assert complaint(as_json(EXAMPLES[kind]) | change).message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type":"start","version":1,"sources":["mic"]}', m.Start((Source.MIC,))),
+        ('{"type":"stop"}', m.Stop()),
+        ('{"type":"error","code":"internal","message":"oops"}', m.Error(ErrorCode.INTERNAL, "oops")),
+    ],
+)
+def test_optional_fields_may_be_left_out(text: str, message: m.Message) -> None:
+    """A client by hand is a few lines."""
+    assert decode(text) == message
+
+
+def test_words_need_no_probability() -> None:
+    """Nor need there be words; null is as good as nothing."""
+    fields = as_json(final()) | {"words": [{"start": 0, "end": 1, "text": "a", "probability": None}]}
+    message = decode(json.dumps(fields))
+    assert isinstance(message, m.FinalMessage)
+    assert message.final.segment.words == (Word(0.0, 1.0, "a", 1.0),)
+    assert decode(json.dumps(as_json(final()) | {"words": None})) == final()
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,10 @@ def _small(message: m.Message) -> Json:
         case m.Stopped(session, coverage):
             ledgers = {source: _coverage(ledger) for source, ledger in coverage.items()}
             return {"session": session, "coverage": ledgers}
-        case m.Error():
+        case _:
+            assert isinstance(message, m.Error), "every other kind has its case"
             body = {"code": message.code, "message": message.message, "fatal": message.fatal}
             return body | _present(retry_after=message.retry_after)
-    raise LocalProtocolError(f"{type(message).__name__} is not a message")
 
 
 def _start(start: m.Start) -> Json:

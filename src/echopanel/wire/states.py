@@ -64,6 +64,7 @@ TRANSITIONS: dict[tuple[State, Kind], State] = {
     (State.LIVE, Kind.AUDIO): State.LIVE,
     (State.LIVE, Kind.FLUSH): State.LIVE,
     (State.LIVE, Kind.STOP): State.STOPPING,
+    (State.LIVE, Kind.STOPPED): State.CLOSED,  # a stop that was asked on an earlier connection
     (State.LIVE, Kind.FATAL_ERROR): State.CLOSED,
     (State.STOPPING, Kind.STOPPED): State.CLOSED,
     (State.STOPPING, Kind.FATAL_ERROR): State.CLOSED,
