@@ -1,0 +1,229 @@
+"""Where utterances begin and end: speech probabilities of 512-sample windows in, endpoints out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from echopanel.audio import to_samples, to_seconds
+from echopanel.errors import ConfigError
+
+WINDOW = 512  # samples: the step of Silero VAD at 16 kHz
+
+
+class EndReason(StrEnum):
+    """Why an utterance ended."""
+
+    SILENCE = "silence"
+    MAX_LENGTH = "max_length"
+    FLUSH = "flush"
+    HOLE = "hole"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """An utterance began at sample `at`, pre-roll included; never before the end of the previous one."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The speaker is silent for a moment; if it lasts, the utterance will have ended at sample `at`."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """The pause was only a pause: speech again from sample `at` on."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The utterance ended at sample `at`, post-roll included; `at` never passes the newest sample."""
+
+    at: int
+    reason: EndReason
+
+
+EndpointEvent = SpeechStarted | SpeechPaused | SpeechResumed | SpeechEnded
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """Durations in seconds, thresholds as probabilities.
+
+    Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
+    for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
+    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`.
+
+    Raises:
+        ConfigError: values that contradict each other.
+    """
+
+    threshold_on: float = 0.5
+    threshold_off: float = 0.35
+    min_speech_s: float = 0.1
+    pause_s: float = 0.2
+    min_silence_s: float = 0.5
+    pre_roll_s: float = 0.3
+    post_roll_s: float = 0.2
+    soft_max_s: float = 8.0
+    soft_silence_s: float = 0.25
+    max_utterance_s: float = 14.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
+            raise ConfigError("threshold_off", self.threshold_off, "must be above 0 and at most threshold_on")
+        if min(self.min_speech_s, self.pause_s, self.pre_roll_s, self.post_roll_s) < 0:
+            raise ConfigError("endpoint", self, "durations cannot be negative")
+        if not 0 < self.soft_silence_s <= self.min_silence_s:
+            raise ConfigError("soft_silence_s", self.soft_silence_s, "must be above 0, at most min_silence_s")
+        # What is left of an utterance after a forced cut must be far from the next one.
+        least = 3 * (self.pre_roll_s + self.min_speech_s + to_seconds(4 * WINDOW))
+        if self.max_utterance_s < least:
+            raise ConfigError("max_utterance_s", self.max_utterance_s, f"must be at least {least:.2f} s")
+
+
+class _State(Enum):
+    SILENT = "silent"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+
+
+class Endpointer:
+    """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`."""
+
+    def __init__(self, settings: EndpointSettings | None = None, start: int = 0) -> None:
+        self._settings = settings or EndpointSettings()
+        self._position = start  # sample behind the newest window
+        self._floor = start  # no utterance may begin before
+        self._state = _State.SILENT
+        self._candidate: int | None = None  # first sample of speech too short to count yet
+        self._start = start  # of the open utterance
+        self._voice_end = start  # sample behind the newest window with speech
+        third = to_samples(self._settings.max_utterance_s / 3)
+        self._loudness: deque[float] = deque(maxlen=third // WINDOW)
+
+    def __repr__(self) -> str:
+        since = f" since {self._start}" if self.open else ""
+        return f"<Endpointer at {self._position} [{self._state.value}{since}]>"
+
+    @property
+    def open(self) -> bool:
+        """Whether an utterance has started and not ended."""
+        return self._state is not _State.SILENT
+
+    @property
+    def silent_until(self) -> int:
+        """Sample before which everything outside utterances is known to be silence; only ever grows."""
+        if self.open:
+            return self._start
+        pre_roll = to_samples(self._settings.pre_roll_s)
+        if self._candidate is not None:
+            return max(self._floor, self._candidate - pre_roll)
+        # The newest window may turn out to be padding, so it is not known to be anything yet.
+        return max(self._floor, self._position - max(pre_roll, WINDOW))
+
+    def push(self, probability: float, energy: float = 1.0) -> list[EndpointEvent]:
+        """Take the next window: its speech probability, and its mean square if a forced cut shall mind it."""
+        self._position += WINDOW
+        self._loudness.append(probability * energy)
+        return self._follow(probability) if self.open else self._listen(probability)
+
+    def flush(self, end: int | None = None) -> list[EndpointEvent]:
+        """End an open utterance at the newest sample; nothing later will reach back before it.
+
+        Args:
+            end: where the audio really ends, if the last window was padded.
+        """
+        return self._break(self._position if end is None else end, EndReason.FLUSH)
+
+    def skip_to(self, sample: int) -> list[EndpointEvent]:
+        """Go on behind a hole, at `sample`; an open utterance ends where the hole begins.
+
+        Raises:
+            ValueError: `sample` lies further back than a padded last window explains.
+        """
+        events = self._break(min(self._position, sample), EndReason.HOLE)
+        self._position = sample
+        self._floor = max(self._floor, sample)
+        return events
+
+    def _listen(self, probability: float) -> list[EndpointEvent]:
+        settings = self._settings
+        needed = settings.threshold_on if self._candidate is None else settings.threshold_off
+        if probability < needed:
+            self._candidate = None
+            return []
+        if self._candidate is None:
+            self._candidate = self._position - WINDOW
+        if self._position - self._candidate < to_samples(settings.min_speech_s):
+            return []
+        self._start = max(self._floor, self._candidate - to_samples(settings.pre_roll_s))
+        self._voice_end = self._position
+        self._candidate = None
+        self._state = _State.SPEAKING
+        return [SpeechStarted(self._start)]
+
+    def _follow(self, probability: float) -> list[EndpointEvent]:
+        settings = self._settings
+        paused = self._state is _State.PAUSED
+        events: list[EndpointEvent] = []
+        if probability >= (settings.threshold_on if paused else settings.threshold_off):
+            self._voice_end = self._position
+            if paused:
+                self._state = _State.SPEAKING
+                events.append(SpeechResumed(self._position - WINDOW))
+        elif self._position - self._voice_end >= self._enough_silence():
+            return [self._end(self._voice_stop(), EndReason.SILENCE)]
+        elif not paused and self._position - self._voice_end >= to_samples(settings.pause_s):
+            self._state = _State.PAUSED
+            events.append(SpeechPaused(self._voice_stop()))
+        if self._position + WINDOW - self._start > to_samples(settings.max_utterance_s):
+            events += self._cut()
+        return events
+
+    def _enough_silence(self) -> int:
+        settings = self._settings
+        long = self._position - self._start >= to_samples(settings.soft_max_s)
+        return to_samples(settings.soft_silence_s if long else settings.min_silence_s)
+
+    def _voice_stop(self) -> int:
+        return min(self._voice_end + to_samples(self._settings.post_roll_s), self._position)
+
+    def _cut(self) -> list[EndpointEvent]:
+        """End an utterance that became too long; go on with a new one if somebody speaks behind the cut."""
+        at = self._voice_stop() if self._state is _State.PAUSED else self._quietest()
+        events: list[EndpointEvent] = [self._end(at, EndReason.MAX_LENGTH)]
+        if at < self._voice_end:
+            self._start = at
+            self._state = _State.SPEAKING
+            events.append(SpeechStarted(at))
+        return events
+
+    def _quietest(self) -> int:
+        """Middle of the window in the last third with the least speech energy, smoothed over three."""
+        loud = self._loudness
+        # The newest window has no right neighbour, and may be padding.
+        inner = range(1, len(loud) - 1)
+        best = min(inner, key=lambda i: (loud[i - 1] + 2 * loud[i] + loud[i + 1], -i))
+        return self._position - (len(loud) - best) * WINDOW + WINDOW // 2
+
+    def _break(self, newest: int, reason: EndReason) -> list[EndpointEvent]:
+        if not self._position - WINDOW < newest <= self._position:
+            raise ValueError(f"{newest} is not in the last window, which ends at {self._position}")
+        self._position = newest
+        events: list[EndpointEvent] = [self._end(self._voice_stop(), reason)] if self.open else []
+        self._candidate = None
+        self._floor = max(self._floor, newest)
+        return events
+
+    def _end(self, at: int, reason: EndReason) -> SpeechEnded:
+        self._state = _State.SILENT
+        self._floor = at
+        return SpeechEnded(at, reason)
