@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from echopanel.audio import Source
 from echopanel.store.disk import DiskError, Trouble
 from echopanel.store.fsync import FsyncPolicy
-from echopanel.store.journal import AppendFailed, Journal
+from echopanel.store.journal import AppendFailed, Journal, SyncFailed
 from echopanel.store.source_journal import SourceJournal
 from tests.helpers.disks import Disk, can_mount, limited_disk, small_disk
 from tests.helpers.journals import SESSION, Faults, FaultyFile, frame, is_tone, tone, unprivileged
@@ -216,11 +216,11 @@ def test_failed_sync_is_repeated_with_the_data(faulty: Journal, monkeypatch: pyt
     faulty.append([(SESSION, frame(0, 50)), (OTHER, frame(0, 50))])
     broken, whole = faulty.session(SESSION).source(MIC), faulty.session(OTHER).source(MIC)
     faults_of(broken).errors["sync"] = errno.EIO
-    with pytest.raises(AppendFailed) as caught:
+    with pytest.raises(SyncFailed) as caught:
         faulty.sync_due(0.0)
     assert set(caught.value.failures) == {(SESSION, MIC)}
     assert (broken.unsynced > 0, whole.unsynced) == (True, 0)
-    with pytest.raises(AppendFailed):
+    with pytest.raises(SyncFailed):
         faulty.sync()
     faults_of(broken).errors.clear()
     written: list[tuple[int, bytes]] = []

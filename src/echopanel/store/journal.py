@@ -18,7 +18,15 @@ from echopanel.store.fsync import FsyncPolicy, SyncTurns
 from echopanel.store.session_journal import SUFFIX, SessionJournal
 from echopanel.store.source_journal import Piece, SourceJournal
 
-__all__ = ["AppendFailed", "FsyncPolicy", "Journal", "SessionJournal", "SourceJournal"]
+__all__ = [
+    "AppendFailed",
+    "FsyncPolicy",
+    "Journal",
+    "JournalFailed",
+    "SessionJournal",
+    "SourceJournal",
+    "SyncFailed",
+]
 
 Key = tuple[str, Source]
 
@@ -28,8 +36,8 @@ _LOCK = "lock"
 _MB = 1e6
 
 
-class AppendFailed(StoreError):
-    """Some sources could not be written or synced; `failures` says which and why. All others were."""
+class JournalFailed(StoreError):
+    """Something failed for some sources; `failures` says for which and why. It went well for all others."""
 
     def __init__(self, failures: dict[Key, EchoPanelError]) -> None:
         super().__init__(failures)
@@ -44,6 +52,14 @@ class AppendFailed(StoreError):
         first = next(iter(self.failures.values()))
         more = len(self.failures) - 1
         return f"{first}" + (f" (and {more} more sources)" if more else "")
+
+
+class AppendFailed(JournalFailed):
+    """These sources' frames are not in the journal: try again those with a `DiskError`, never the others."""
+
+
+class SyncFailed(JournalFailed):
+    """These sources' frames are in the journal, so never append them again, but perhaps not on the medium."""
 
 
 class Journal:
@@ -144,22 +160,22 @@ class Journal:
             now: monotonic seconds.
 
         Raises:
-            AppendFailed: for some sources; what was appended to them is still there, and is tried again.
+            SyncFailed: for some sources; a later call tries them again.
         """
         if self.policy is not FsyncPolicy.INTERVAL:
             return
         dirty = {key: journal for key, journal in self._journals() if journal.unsynced}
         if failures := _attempt((key, dirty[key].sync) for key in self._turns.take(dirty, now)):
-            raise AppendFailed(failures)
+            raise SyncFailed(failures)
 
     def sync(self) -> None:
         """Force everything appended to the medium, whatever the policy: for the end of the server.
 
         Raises:
-            AppendFailed: for some sources.
+            SyncFailed: for some sources.
         """
         if failures := _attempt((key, journal.sync) for key, journal in self._journals()):
-            raise AppendFailed(failures)
+            raise SyncFailed(failures)
 
     def close_session(self, session: str) -> None:
         """Close a session's files and keep them on disk; harmless when it is not open."""
