@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import Final as Constant
 
 from pydantic import TypeAdapter
@@ -19,14 +20,33 @@ _JSON: Constant = TypeAdapter(Transcript)
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&#|~$])")
 
 
-def export(transcript: Transcript, format_name: str, labels: Labels = LABELS) -> str:
-    """Write a transcript in one of `FORMATS`; sources are labelled where there is more than one.
+class Format(StrEnum):
+    """Kinds of files; the value is the suffix of the file's name."""
 
-    Raises:
-        KeyError: another format.
-    """
-    write, _ = _WRITERS[format_name]
-    return write(transcript, labels if len(sources(transcript)) > 1 else {})
+    TXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
+    JSON = "json"
+    MD = "md"
+
+    @property
+    def media_type(self) -> str:
+        """For the header Content-Type."""
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES: Constant[Mapping[Format, str]] = {
+    Format.TXT: "text/plain; charset=utf-8",
+    Format.SRT: "application/x-subrip; charset=utf-8",
+    Format.VTT: "text/vtt; charset=utf-8",
+    Format.JSON: "application/json",
+    Format.MD: "text/markdown; charset=utf-8",
+}
+
+
+def export(transcript: Transcript, format: Format, labels: Labels = LABELS) -> str:  # noqa: A002 - the word of the API
+    """Write a transcript as a file's text; sources are labelled where there is more than one."""
+    return _WRITERS[format](transcript, labels if len(sources(transcript)) > 1 else {})
 
 
 def sources(transcript: Transcript) -> list[Source]:
@@ -153,11 +173,10 @@ def _json(transcript: Transcript, labels: Labels) -> str:  # noqa: ARG001 - all 
     return _JSON.dump_json(transcript, indent=2).decode() + "\n"
 
 
-_WRITERS: Constant[Mapping[str, tuple[Callable[[Transcript, Labels], str], str]]] = {
-    "txt": (_txt, "text/plain; charset=utf-8"),
-    "srt": (_srt, "application/x-subrip; charset=utf-8"),
-    "vtt": (_vtt, "text/vtt; charset=utf-8"),
-    "json": (_json, "application/json"),
-    "md": (_md, "text/markdown; charset=utf-8"),
+_WRITERS: Constant[Mapping[Format, Callable[[Transcript, Labels], str]]] = {
+    Format.TXT: _txt,
+    Format.SRT: _srt,
+    Format.VTT: _vtt,
+    Format.JSON: _json,
+    Format.MD: _md,
 }
-FORMATS: Constant[Mapping[str, str]] = {name: media_type for name, (_, media_type) in _WRITERS.items()}
