@@ -231,6 +231,19 @@ def test_quota_is_never_exceeded(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_quota_holds_within_a_batch(tmp_path: Path) -> None:
+    """When the room is enough for either of two sources, the first has it and the second is refused."""
+    journal = Journal(tmp_path, FsyncPolicy.NONE)
+    session = journal.session(SESSION)
+    journal.append([(SESSION, frame(0, 1)), (SESSION, frame(0, 1, SYSTEM))])
+    journal.quota_bytes = journal.size + 2 * HUNDRED - 1
+    with pytest.raises(AppendFailed):
+        journal.append([(SESSION, frame(1, 100)), (SESSION, frame(1, 100, SYSTEM))])
+    assert (session.end(MIC), session.end(SYSTEM)) == (101, 1)
+    assert journal.size <= journal.quota_bytes
+    journal.close()
+
+
 def test_quota_counts_sessions_of_the_last_process(tmp_path: Path) -> None:
     """Audio that waits on disk takes room, and a full journal opens no new session but the old ones."""
     quota = records.HEADER_SIZE + HUNDRED
