@@ -56,6 +56,13 @@ def _check_file(path: Path) -> Path:
     return path
 
 
+def _expand(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise _wrong("there is no such user") from None
+
+
 def _split(value: object) -> object:
     """Lists may be given as text, with commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -73,8 +80,8 @@ def is_loopback(host: str) -> bool:
 
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
-Directory = Annotated[Path, AfterValidator(Path.expanduser)]
-ExistingFile = Annotated[Path, AfterValidator(Path.expanduser), AfterValidator(_check_file)]
+Directory = Annotated[Path, AfterValidator(_expand)]
+ExistingFile = Annotated[Path, AfterValidator(_expand), AfterValidator(_check_file)]
 
 
 class Section(BaseModel):
