@@ -56,19 +56,8 @@ class Hub:
             info = api.model_info(repo, files_metadata=True, timeout=_METADATA_TIMEOUT_S)
             sizes = _wanted(info)
             bar = _progress_bar(progress, sum(sizes.values()))
-            folders = {
-                Path(
-                    hf_hub_download(
-                        repo,
-                        name,
-                        revision=info.sha,
-                        cache_dir=self._cache,
-                        endpoint=self._endpoint,
-                        tqdm_class=bar,
-                    )
-                ).parent
-                for name in sizes
-            }
+            wanted = {"cache_dir": self._cache, "endpoint": self._endpoint, "tqdm_class": bar}
+            folders = {Path(hf_hub_download(repo, name, **wanted)).parent for name in sizes}
         except Exception as exc:
             raise HubUnreachable(_one_line(exc)) from exc
         if len(folders) != 1:
@@ -102,9 +91,9 @@ def _wanted(info: ModelInfo) -> dict[str, int]:
 
 def _progress_bar(progress: Progress | None, total: int) -> Any:
     """A progress bar class that draws nothing and tells `progress` how far all files together are."""
-    from huggingface_hub import utils
+    from huggingface_hub.utils.tqdm import tqdm
 
-    bar: Any = vars(utils)["tqdm"]  # the client's own class, which it does not declare as exported
+    bar: Any = tqdm
     done = 0
 
     def start(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -117,7 +106,7 @@ def _progress_bar(progress: Progress | None, total: int) -> Any:
             progress(min(done, total), total)
         bar.update(self, n)
 
-    return type("Report", (bar,), {"__init__": start, "update": update})
+    return type(bar)("Report", (bar,), {"__init__": start, "update": update})
 
 
 def _one_line(exc: Exception) -> str:

@@ -71,23 +71,20 @@ class Checker:
         """
         known = {} if afresh else self._recall(folder)
         names = sorted({*model_files(folder), *pins})
-        checked = [self._check(folder / name, pins.get(name), known.get(name)) for name in names]
-        state: dict[str, list[object]] = {
-            one.path.name: [_fingerprint(one.path), one.digest] for one in checked
-        }
+        checked = [self._check(folder / name, pins.get(name), known.get(name, "")) for name in names]
+        state = {one.path.name: f"{_fingerprint(one.path)} {one.digest}" for one in checked}
         if state != known:
             self._remember(folder, state)
         return checked
 
-    def _check(self, path: Path, pin: Digest | None, known: list[object] | None) -> CheckedFile:
+    def _check(self, path: Path, pin: Digest | None, known: str) -> CheckedFile:
         try:
             size = path.stat().st_size
             if pin and pin.size is not None and pin.size != size:
                 raise BadFile(f"{path} has {size:,} bytes instead of {pin.size:,}")
             git = pin is not None and len(pin.hex) == _GIT_DIGEST_LENGTH
-            if known and known[0] == _fingerprint(path) and len(str(known[1])) == (40 if git else 64):
-                digest = str(known[1])
-            else:
+            seen, _, digest = known.partition(" ")
+            if seen != _fingerprint(path) or (len(digest) == _GIT_DIGEST_LENGTH) != git:
                 digest = git_blob_id(path) if git else sha256(path)
         except OSError as exc:
             raise BadFile(f"{path}: {exc.strerror or exc}") from exc
@@ -98,14 +95,14 @@ class Checker:
     def _note(self, folder: Path) -> Path:
         return self._memory / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]}.json"
 
-    def _recall(self, folder: Path) -> dict[str, list[object]]:
+    def _recall(self, folder: Path) -> dict[str, str]:
         try:
             known = json.loads(self._note(folder).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return known if isinstance(known, dict) else {}
+        return {str(name): str(seen) for name, seen in known.items()} if isinstance(known, dict) else {}
 
-    def _remember(self, folder: Path, state: Mapping[str, list[object]]) -> None:
+    def _remember(self, folder: Path, state: Mapping[str, str]) -> None:
         with suppress(OSError):
             self._memory.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(self._note(folder), json.dumps(state).encode())
@@ -147,6 +144,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _fingerprint(path: Path) -> list[int]:
+def _fingerprint(path: Path) -> str:
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"

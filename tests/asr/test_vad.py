@@ -1,0 +1,108 @@
+"""The streaming detector gives what the whole recording in one go would give, and hears speech only."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faster_whisper.vad import get_vad_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from echopanel.asr.vad import WINDOW, SileroVad
+from echopanel.audio import SAMPLE_RATE, Samples
+from echopanel.errors import ModelUnavailable
+from tests.helpers.speech import Speech, load_two_cities
+
+SECONDS = 6
+
+
+@pytest.fixture(scope="module")
+def vad() -> SileroVad:
+    """The network, loaded once."""
+    return SileroVad()
+
+
+def opening() -> Samples:
+    """Six seconds that hold speech and a pause."""
+    return load_two_cities().load()[: SECONDS * SAMPLE_RATE]
+
+
+@settings(max_examples=25)
+@given(cuts=st.lists(st.integers(0, SECONDS * SAMPLE_RATE), max_size=12))
+def test_how_audio_is_cut_makes_no_difference(cuts: list[int]) -> None:
+    """Any sizes of pushes, empty ones too, give the probabilities of the whole in one go."""
+    shared, samples = SileroVad(), opening()
+    whole = shared.stream().push(samples)
+    stream = shared.stream()
+    edges = [0, *sorted(cuts), len(samples)]
+    pieces = [stream.push(samples[first:last]) for first, last in itertools.pairwise(edges)]
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
+    assert stream.waiting == len(samples) % WINDOW
+
+
+def test_probabilities_equal_the_batch_implementation(vad: SileroVad, two_cities: Speech) -> None:
+    """faster-whisper's own batch detector says the same, but for its last window, whose end it blanks."""
+    samples = two_cities.load()
+    count = len(samples) // WINDOW
+    reference = get_vad_model()(samples[: count * WINDOW].copy()).reshape(-1)
+    np.testing.assert_allclose(vad.stream().push(samples)[: count - 1], reference[:-1], atol=1e-5)
+
+
+def test_streams_do_not_disturb_each_other(vad: SileroVad, two_cities: Speech) -> None:
+    """Many sources in many threads share one network and get what each would get alone."""
+    samples = two_cities.load()
+    sources = [samples[first : first + 3 * SAMPLE_RATE] for first in range(0, 12 * SAMPLE_RATE, SAMPLE_RATE)]
+
+    def score(source: Samples) -> Samples:
+        stream = vad.stream()
+        return np.concatenate([stream.push(source[i : i + 1600]) for i in range(0, len(source), 1600)])
+
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(score, sources))
+    for source, scored in zip(sources, together, strict=True):
+        np.testing.assert_array_equal(scored, score(source))
+
+
+def test_reset_forgets_everything(vad: SileroVad, two_cities: Speech) -> None:
+    """After `reset` a stream is as good as new, whatever it heard and however much was waiting."""
+    samples = two_cities.load()[: SAMPLE_RATE + 100]
+    stream = vad.stream()
+    first = stream.push(samples)
+    assert stream.waiting
+    stream.reset()
+    assert stream.waiting == 0
+    np.testing.assert_array_equal(stream.push(samples), first)
+
+
+def test_speech_is_told_from_silence_and_noise(vad: SileroVad, two_cities: Speech) -> None:
+    """Most windows of speech are likely speech; silence, noise and hum never are."""
+    spoken = vad.stream().push(two_cities.load())
+    assert np.mean(spoken > 0.5) > 0.6
+    chance = np.random.default_rng(0)
+    time = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
+    others = {
+        "silence": np.zeros_like(time),
+        "white noise": 0.1 * chance.standard_normal(len(time)),
+        "mains hum": 0.3 * np.sin(2 * np.pi * 50 * time),
+    }
+    peaks = {name: float(vad.stream().push(wave.astype(np.float32)).max()) for name, wave in others.items()}
+    assert [name for name, peak in peaks.items() if peak >= 0.5] == []
+
+
+def test_a_broken_network_file_is_refused(tmp_path: Path) -> None:
+    """The error names the file and says what to do."""
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a network")
+    with pytest.raises(ModelUnavailable, match=r"broken\.onnx.*install"):
+        SileroVad(broken)
+
+
+def test_the_state_of_a_stream_can_be_read(vad: SileroVad) -> None:
+    """Its repr says how much waits for a full window."""
+    stream = vad.stream()
+    stream.push(np.zeros(100, dtype=np.float32))
+    assert repr(stream) == "<VadStream [100 samples waiting]>"
