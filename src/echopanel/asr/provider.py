@@ -109,6 +109,14 @@ class Provider(Protocol):
         """What it can do."""
         ...
 
+    def size(self, spec: ModelSpec) -> int:
+        """Bytes of memory that the weights will take, about; makes room for them before they are loaded.
+
+        Raises:
+            ModelUnavailable: with what to do.
+        """
+        ...
+
     def load(self, spec: ModelSpec) -> Model:
         """Load weights; may take minutes, so it is called from a worker thread.
 

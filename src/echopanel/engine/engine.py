@@ -1,0 +1,188 @@
+"""The recognition side of a server, wired together: model, queue, workers, pace, health."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from echopanel.asr.registry import get_provider
+from echopanel.asr.vad import SileroVad
+from echopanel.audio import Source
+from echopanel.engine.health import Health, HealthReport
+from echopanel.engine.metrics import Metrics
+from echopanel.engine.models import ModelRegistry, WarmUp
+from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
+from echopanel.engine.recogniser import Recogniser
+from echopanel.engine.settings import EngineSettings, LoadStrategy
+from echopanel.engine.signal import Signal
+from echopanel.policy.chunking import ChunkInterval
+from echopanel.policy.clock import SessionClock
+from echopanel.policy.load import LoadMeter
+from echopanel.policy.scheduler import Scheduler, SchedulerSettings
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.5
+# Above this load nothing is decoded on the mere chance that it may serve.
+SPECULATE_BELOW = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the engine is doing; `level` and `plan` name the quality it works at."""
+
+    level: int
+    plan: str
+    reason: str
+    load: float
+    rtf_last: float
+    rtf_mean: float
+    rtf_p95: float
+    chunk_interval_s: float
+    queue_depth: int
+
+
+class Engine:
+    """One per server, on one event loop. `start` may take as long as loading a model does."""
+
+    def __init__(self, settings: EngineSettings, metrics: Metrics | None = None) -> None:
+        self.settings = settings
+        self.metrics = metrics or Metrics()
+        self.changed = Signal()
+        self._vad = SileroVad()
+        self._models = ModelRegistry(get_provider, self.metrics, settings.model_memory_bytes, self._vad)
+        self.host = self._models.host(settings.model)
+        self._leases = contextlib.AsyncExitStack()
+        self._interval = ChunkInterval(settings.chunking)
+        self._recogniser = Recogniser(
+            lambda: self.host.model,
+            Scheduler(scheduler_settings(settings)),
+            LoadMeter(settings.max_inference),
+            self.metrics,
+            workers=settings.max_inference,
+            stuck_after_s=settings.stuck_after_s,
+        )
+        self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
+        self._pace = Pace(self._interval.interval, speculate=True)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.host!r} {self._recogniser!r}>"
+
+    @property
+    def ready(self) -> bool:
+        """Whether sessions can be taken: the model is warm, or will be loaded at the first chunk."""
+        return self.host.ready or self.settings.load_strategy is LoadStrategy.LAZY
+
+    async def start(self) -> None:
+        """Load and warm the model (`eager`), begin to do so in the background (`hybrid`), or leave it (`lazy`).
+
+        Raises:
+            ModelUnavailable: it cannot be used, with what to do.
+        """
+        self._tasks.append(asyncio.create_task(self._tick(), name="engine tick"))
+        match self.settings.load_strategy:
+            case LoadStrategy.EAGER:
+                await self.load()
+            case LoadStrategy.HYBRID:
+                self._tasks.append(asyncio.create_task(self.load(), name="load model"))
+
+    async def load(self) -> None:
+        """Load and warm the model unless that is done or under way already.
+
+        Raises:
+            ModelUnavailable: it cannot be used, with what to do.
+        """
+        warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
+        await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
+
+    async def close(self) -> None:
+        """Stop the workers and free the model."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._recogniser.close()
+        await self._leases.aclose()
+        await self._models.unload_all()
+
+    def pipeline(
+        self,
+        session: str,
+        source: Source,
+        options: PipelineOptions,
+        clock: SessionClock,
+        emit: Callable[[Event], None],
+    ) -> Pipeline:
+        """A new source for a session; run its `run` and feed it."""
+        return Pipeline(
+            session,
+            source,
+            options,
+            recogniser=self._recogniser,
+            vad=self._vad.stream(),
+            endpoint=self.settings.endpoint,
+            clock=clock,
+            metrics=self.metrics,
+            pace=lambda: self._pace,
+            emit=emit,
+        )
+
+    def queued(self, session: str, source: Source) -> tuple[int, int]:
+        """Jobs of a source that wait, and how many may."""
+        bound = self.settings.queue_bound_mic if source is Source.MIC else self.settings.queue_bound_system
+        return self._recogniser.queued(session, source), bound
+
+    def status(self) -> Status:
+        """The figures of `flow`."""
+        reading = self._recogniser.reading()
+        return Status(
+            level=0,
+            plan="full quality",
+            reason="",
+            load=round(reading.load, 3),
+            rtf_last=round(reading.rtf_last, 4),
+            rtf_mean=round(reading.rtf_mean, 4),
+            rtf_p95=round(reading.rtf_p95, 4),
+            chunk_interval_s=self._pace.interval_s,
+            queue_depth=self._recogniser.depth,
+        )
+
+    async def health(self) -> HealthReport:
+        """The answer of `/health`."""
+        return await self._health.report()
+
+    async def _tick(self) -> None:
+        """Twice a second: look after the workers, and set the pace by the load."""
+        while True:
+            self._recogniser.check_workers()
+            self._set_pace()
+            await asyncio.sleep(TICK_S)
+
+    def _set_pace(self) -> None:
+        reading = self._recogniser.reading()
+        backlog = self._recogniser.backlog_s
+        interval = self._interval.observe(reading.load, backlog, time.monotonic())
+        pace = Pace(interval, speculate=reading.load < SPECULATE_BELOW)
+        if pace != self._pace:
+            log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))
+            self._pace = pace
+            self.changed.notify()
+        self.metrics.load.set(reading.load)
+        self.metrics.rtf.set(reading.rtf_mean)
+        self.metrics.backlog_seconds.set(backlog)
+        self.metrics.chunk_interval_seconds.set(interval)
+
+
+def scheduler_settings(settings: EngineSettings) -> SchedulerSettings:
+    """What the queue is told."""
+    return SchedulerSettings(
+        max_running=settings.max_inference,
+        max_batch=settings.max_batch,
+        secondary=settings.secondary_source,
+        bounds={Source.MIC: settings.queue_bound_mic, Source.SYSTEM: settings.queue_bound_system},
+    )

@@ -1,0 +1,220 @@
+"""Models in memory: loading once however many ask, warming up, sharing, and making room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from echopanel.asr.provider import DecodeOptions, Model, ModelSpec, Provider
+from echopanel.asr.vad import SileroVad
+from echopanel.audio import Chunk, Source
+from echopanel.engine.metrics import Metrics
+from echopanel.engine.sounds import known_sound
+from echopanel.errors import EchoPanelError, ModelUnavailable
+from echopanel.policy.lifecycle import Lifecycle, ModelEvent, ModelState, Resident, evictions
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+# Context sizes (seconds of speech) and batch sizes that the highest warm-up level runs through.
+WARM_SECONDS = (1.0, 4.0, 12.0)
+PARTIAL = DecodeOptions(language="en", final=False)
+FINAL = DecodeOptions(language="en", word_timestamps=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """`level` 1: nothing beyond loading; 2: one real inference of each kind; 3: all sizes of chunks and batches."""
+
+    level: int
+    max_batch: int
+
+
+class ModelHost:
+    """One model from nothing to ready and back."""
+
+    def __init__(self, provider: Provider, spec: ModelSpec, metrics: Metrics) -> None:
+        self.spec = spec
+        self.error = ""
+        self.load_s: float | None = None
+        self.warmup_s: float | None = None
+        self.used_at = time.monotonic()
+        self.life = Lifecycle()
+        self._provider = provider
+        self._metrics = metrics
+        self._model: Model | None = None
+        self._flight = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<ModelHost {self.spec.provider}/{self.spec.name} {self.life!r}>"
+
+    @property
+    def state(self) -> ModelState:
+        """Where it is in its life."""
+        return self.life.state
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be used now."""
+        return self.life.state is ModelState.READY
+
+    @property
+    def size(self) -> int:
+        """Bytes that the weights take in memory, about.
+
+        Raises:
+            ModelUnavailable: there is no such model.
+        """
+        return self._provider.size(self.spec)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return self._model is not None
+
+    @property
+    def model(self) -> Model:
+        """The weights, ready to be used.
+
+        Raises:
+            ModelUnavailable: they are not.
+        """
+        if self._model is None or not self.ready:
+            raise ModelUnavailable(self.spec.name, f"it is {self.state}", self.error)
+        self.used_at = time.monotonic()
+        return self._model
+
+    async def load(self, warm_up: WarmUp, vad: SileroVad) -> None:
+        """Load and warm up in a thread. Callers that come meanwhile wait for the same load.
+
+        Raises:
+            ModelUnavailable: with what to do.
+        """
+        async with self._flight:
+            if self.ready:
+                return
+            self._advance(ModelEvent.LOAD)
+            try:
+                self._model, self.load_s = await asyncio.to_thread(
+                    timed, lambda: self._provider.load(self.spec)
+                )
+                self._advance(ModelEvent.LOADED)
+                model = self._model
+                _, self.warmup_s = await asyncio.to_thread(timed, lambda: run_warm_up(model, vad, warm_up))
+            except EchoPanelError as error:
+                self.error = str(error)
+                self._advance(ModelEvent.FAIL)
+                if isinstance(error, ModelUnavailable):
+                    raise
+                raise ModelUnavailable(self.spec.name, f"its first inference failed: {error}") from error
+            self._advance(ModelEvent.WARM)
+
+    async def unload(self) -> None:
+        """Free the weights; nothing happens when there are none.
+
+        Raises:
+            Leased: somebody uses them.
+        """
+        async with self._flight:
+            if self._model is None:
+                return
+            self._advance(ModelEvent.UNLOAD)
+            model, self._model = self._model, None
+            await asyncio.to_thread(model.close)
+            self._advance(ModelEvent.UNLOADED)
+
+    def _advance(self, event: ModelEvent) -> None:
+        self.life.advance(event)
+        log.info("model", model=self.spec.name, provider=self.spec.provider, state=self.state.value)
+        for state in ModelState:
+            self._metrics.model_state.labels(self.spec.name, state.value).set(state is self.state)
+
+
+class ModelRegistry:
+    """The models of a server, by (provider, name, device, compute type), within a memory limit."""
+
+    def __init__(
+        self, providers: Callable[[str], Provider], metrics: Metrics, limit_bytes: int, vad: SileroVad
+    ) -> None:
+        self._providers = providers
+        self._metrics = metrics
+        self._limit_bytes = limit_bytes
+        self._vad = vad
+        self._hosts: dict[ModelSpec, ModelHost] = {}
+
+    def __repr__(self) -> str:
+        return f"<ModelRegistry {list(self._hosts.values())}>"
+
+    def host(self, spec: ModelSpec) -> ModelHost:
+        """The place of a model, loaded or not.
+
+        Raises:
+            ConfigError: the provider is not there.
+        """
+        if spec not in self._hosts:
+            self._hosts[spec] = ModelHost(self._providers(spec.provider), spec, self._metrics)
+        return self._hosts[spec]
+
+    @contextlib.asynccontextmanager
+    async def lease(self, spec: ModelSpec, warm_up: WarmUp) -> AsyncIterator[ModelHost]:
+        """Use a model: it is loaded if need be, others make room, and it stays until the end of the block.
+
+        Raises:
+            ModelUnavailable: it cannot be loaded, or what is in use leaves no room.
+        """
+        host = self.host(spec)
+        host.life.lease()
+        try:
+            if not host.loaded:
+                await self._make_room(host)
+            await host.load(warm_up, self._vad)
+            yield host
+        finally:
+            host.life.release()
+
+    async def unload_all(self) -> None:
+        """Free everything that nobody uses."""
+        for host in self._hosts.values():
+            if not host.life.leases:
+                await host.unload()
+
+    async def _make_room(self, newcomer: ModelHost) -> None:
+        loaded = {str(host.spec): host for host in self._hosts.values() if host.loaded}
+        residents = [
+            Resident(name, host.size, host.used_at, host.life.leases > 0) for name, host in loaded.items()
+        ]
+        names = evictions(residents, newcomer.size, self._limit_bytes)
+        if names is None:
+            raise ModelUnavailable(
+                newcomer.spec.name,
+                f"it does not fit into {self._limit_bytes / 1e6:.0f} MB beside the models in use",
+                "raise model.memory_mb or choose a smaller model",
+            )
+        for name in names:
+            await loaded[name].unload()
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What `work` returns, and the seconds it took."""
+    started = time.monotonic()
+    return work(), round(time.monotonic() - started, 3)
+
+
+def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
+    """Let the very instance do what sessions will ask of it, so that the first chunk costs no more than others."""
+    if warm_up.level >= 2:
+        vad.stream().push(known_sound(1.0))
+        seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]
+        batches = (1, warm_up.max_batch) if warm_up.level >= 3 else (1,)
+        for length in seconds:
+            for count in batches:
+                chunk = Chunk(Source.MIC, 0, known_sound(length))
+                for options in (PARTIAL, FINAL):
+                    model.transcribe([chunk] * count, [options] * count)

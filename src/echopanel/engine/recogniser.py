@@ -1,0 +1,277 @@
+"""One queue for the whole server: takes jobs, asks the scheduler what runs next, hands batches to workers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from echopanel.asr.provider import DecodeOptions, Hypothesis, Model
+from echopanel.audio import Chunk, Source
+from echopanel.engine.metrics import Metrics
+from echopanel.engine.worker import Batch, Outcome, Worker
+from echopanel.errors import TranscriptionFailed
+from echopanel.policy.load import LoadMeter, LoadReading
+from echopanel.policy.scheduler import Job, JobKind, Scheduler
+
+log = structlog.get_logger(__name__)
+
+# Chunks whose lengths round up to the same number of seconds / BUCKET_S go into one call.
+BUCKET_S = 2.0
+# A call may take this many times what calls took lately before it counts as stuck ...
+SLOWEST = 5.0
+# ... and before anything was measured a machine is taken to be this slow.
+UNKNOWN_RTF = 0.3
+LATELY_S = 60.0
+CLOSE_WITHIN_S = 5.0
+
+
+class Superseded(Exception):
+    """A newer job of the same source made this one pointless."""
+
+
+class QueueFull(Exception):
+    """The source has as many jobs waiting as it may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a pipeline wants recognised.
+
+    `take` is called when the job's turn comes, so that a partial can cover what was said meanwhile;
+    `seconds` is the length at the time of asking.
+    """
+
+    session: str
+    source: Source
+    kind: JobKind
+    seconds: float
+    take: Callable[[], tuple[Chunk, DecodeOptions]]
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """A job on its way: what to recognise, who waits for it, and how often it was tried."""
+
+    job: Job
+    request: Request
+    future: asyncio.Future[Hypothesis]
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class _Call:
+    """A batch inside a worker."""
+
+    worker: Worker
+    tickets: list[_Ticket]
+    batch: Batch
+    deadline: float = field(default=0.0)
+
+
+class Recogniser:
+    """Runs jobs on a model. Lives on one event loop; needs no locks."""
+
+    def __init__(
+        self,
+        model: Callable[[], Model],
+        scheduler: Scheduler,
+        meter: LoadMeter,
+        metrics: Metrics,
+        *,
+        workers: int,
+        stuck_after_s: float,
+    ) -> None:
+        self._model = model
+        self._scheduler = scheduler
+        self._meter = meter
+        self._metrics = metrics
+        self._stuck_after_s = stuck_after_s
+        self._names = itertools.count(1)
+        self._ids = itertools.count(1)
+        self._idle = [self._new_worker() for _ in range(workers)]
+        self._waiting: dict[int, _Ticket] = {}
+        self._calls: dict[Worker, _Call] = {}
+        self._lost_workers: list[Worker] = []
+        self._last_call = 0.0
+        self._last_replaced = -math.inf
+        self.errors = 0
+
+    def __repr__(self) -> str:
+        return f"<Recogniser {len(self._calls)} calls, {self._scheduler!r}>"
+
+    @property
+    def replaced(self) -> int:
+        """How many workers were stuck or dead and had to be replaced."""
+        return len(self._lost_workers)
+
+    @property
+    def replaced_lately(self) -> bool:
+        """Whether a worker was replaced within the last minute."""
+        return time.monotonic() - self._last_replaced < LATELY_S
+
+    @property
+    def last_call_s(self) -> float | None:
+        """Seconds since the last call came back."""
+        return round(time.monotonic() - self._last_call, 3) if self._last_call else None
+
+    def stuck(self) -> int:
+        """Workers that are dead or past their deadline right now."""
+        now = time.monotonic()
+        return sum(now > call.deadline or not call.worker.alive for call in self._calls.values())
+
+    @property
+    def depth(self) -> int:
+        """Jobs waiting."""
+        return self._scheduler.depth
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of audio in waiting jobs."""
+        return self._scheduler.backlog_seconds
+
+    def reading(self) -> LoadReading:
+        """Load and RTF now."""
+        return self._meter.reading(time.monotonic())
+
+    def queued(self, session: str, source: Source) -> int:
+        """Jobs of one source that wait."""
+        return self._scheduler.queued(session, source)
+
+    def submit(self, request: Request) -> asyncio.Future[Hypothesis]:
+        """Queue a chunk.
+
+        The future raises `Superseded` when a newer job took its place, `TranscriptionFailed` when the model
+        failed twice.
+
+        Raises:
+            QueueFull: the source's bound is reached; the audio was not taken.
+        """
+        now = time.monotonic()
+        job = Job(
+            id=next(self._ids),
+            session=request.session,
+            source=request.source,
+            kind=request.kind,
+            seconds=request.seconds,
+            bucket=math.ceil(request.seconds / BUCKET_S),
+            submitted=now,
+        )
+        self._meter.asked(job.seconds, now)
+        submitted = self._scheduler.submit(job, now)
+        for old in submitted.superseded:
+            self._settle(old.id, Superseded())
+        if submitted.rejected is not None:
+            raise QueueFull
+        ticket = _Ticket(job, request, asyncio.get_running_loop().create_future())
+        self._waiting[job.id] = ticket
+        self._metrics.queue_depth.set(self._scheduler.depth)
+        self._pump()
+        return ticket.future
+
+    def cancel(self, session: str, source: Source) -> None:
+        """Forget what one source has waiting; running calls end by themselves and are ignored."""
+        for job in self._scheduler.cancel(session, source):
+            self._settle(job.id, Superseded())
+
+    def check_workers(self) -> list[Worker]:
+        """Replace workers that are dead or past their deadline and try their jobs again; returns them."""
+        now = time.monotonic()
+        bad = [call for call in self._calls.values() if now > call.deadline or not call.worker.alive]
+        for call in bad:
+            self._replace(call)
+        return [call.worker for call in bad]
+
+    async def close(self) -> None:
+        """End the worker threads; those that hang are left behind as daemons."""
+        workers = [*self._idle, *self._calls]
+        for ticket in list(self._waiting.values()):
+            self._settle(ticket.job.id, TranscriptionFailed("the recogniser is closing"))
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(asyncio.to_thread(worker.join, CLOSE_WITHIN_S))
+
+    def _new_worker(self) -> Worker:
+        return Worker(f"recogniser-{next(self._names)}", self._finished)
+
+    def _pump(self) -> None:
+        while self._idle:
+            now = time.monotonic()
+            jobs = self._scheduler.next_batch(now)
+            if not jobs:
+                return
+            self._start(self._idle.pop(), [self._waiting[job.id] for job in jobs], now)
+
+    def _start(self, worker: Worker, tickets: list[_Ticket], now: float) -> None:
+        taken = [ticket.request.take() for ticket in tickets]
+        chunks, options = zip(*taken, strict=True)
+        batch = Batch(self._model(), chunks, options)
+        expected = batch.seconds * (self._meter.reading(now).rtf_mean or UNKNOWN_RTF)
+        deadline = now + self._stuck_after_s + SLOWEST * expected
+        self._calls[worker] = _Call(worker, tickets, batch, deadline)
+        for ticket in tickets:
+            ticket.tries += 1
+            self._metrics.queue_seconds.observe(now - ticket.job.submitted)
+        self._metrics.batch_size.observe(len(tickets))
+        worker.submit(batch, now)
+
+    def _finished(self, worker: Worker, outcome: Outcome) -> None:
+        call = self._calls.pop(worker)
+        self._idle.append(worker)
+        now = self._last_call = time.monotonic()
+        self._scheduler.done([ticket.job for ticket in call.tickets])
+        self._meter.called(call.batch.seconds, outcome.elapsed, now)
+        self._metrics.decode_seconds.observe(outcome.elapsed)
+        if outcome.error is None:
+            for ticket, hypothesis in zip(call.tickets, outcome.hypotheses, strict=True):
+                self._settle(ticket.job.id, hypothesis)
+        else:
+            self._failed(call.tickets, outcome.error)
+        self._pump()
+
+    def _failed(self, tickets: list[_Ticket], error: TranscriptionFailed) -> None:
+        """Give each final its one retry; a partial needs none, the next one comes anyway."""
+        self.errors += 1
+        self._metrics.recogniser_errors.inc()
+        log.warning("recogniser call failed", error=str(error), chunks=len(tickets))
+        for ticket in tickets:
+            if ticket.tries > 1 or ticket.job.kind is JobKind.PARTIAL:
+                self._settle(ticket.job.id, error)
+                continue
+            self._metrics.retries.inc()
+            self._retry(ticket)
+
+    def _retry(self, ticket: _Ticket) -> None:
+        submitted = self._scheduler.submit(ticket.job, time.monotonic())
+        for old in submitted.superseded:
+            self._settle(old.id, Superseded())
+        if submitted.rejected is not None:
+            self._settle(ticket.job.id, TranscriptionFailed("failed, and no room in the queue to try again"))
+
+    def _replace(self, call: _Call) -> None:
+        worker = call.worker
+        log.error("worker stuck or dead; replaced", worker=worker.name, alive=worker.alive)
+        worker.abandon()
+        del self._calls[worker]
+        self._lost_workers.append(worker)
+        self._last_replaced = time.monotonic()
+        self._metrics.workers_replaced.inc()
+        self._idle.append(self._new_worker())
+        self._scheduler.done([ticket.job for ticket in call.tickets])
+        self._failed(call.tickets, TranscriptionFailed("the recogniser did not answer in time"))
+        self._pump()
+
+    def _settle(self, job_id: int, result: Hypothesis | Exception) -> None:
+        ticket = self._waiting.pop(job_id)
+        self._metrics.queue_depth.set(self._scheduler.depth)
+        if ticket.future.done():
+            return
+        if isinstance(result, Exception):
+            ticket.future.set_exception(result)
+        else:
+            ticket.future.set_result(result)

@@ -1,0 +1,118 @@
+"""One utterance on its way from the first sample to the final segment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from echopanel.asr.provider import Hypothesis, HypothesisWord
+from echopanel.audio import Chunk, Source, to_samples, to_seconds
+from echopanel.policy.agreement import Agreement
+from echopanel.policy.clock import SessionClock
+from echopanel.transcript import Partial, Segment, Word
+
+
+@dataclass(slots=True, eq=False)
+class Utterance:
+    """What is known of an utterance; samples index the source's timeline.
+
+    `covered` is where the newest recognised or asked-for audio ends. `paused` is set while the speaker is
+    silent but the endpoint is not decided yet; `speculation` is the decode that was started at that pause in
+    the hope that it will serve as the final one. `chunk` is all its audio, once the end is known.
+    """
+
+    id: str
+    source: Source
+    start: int
+    end: int | None = None
+    covered: int = 0
+    paused: bool = False
+    revision: int = 0
+    shown: bool = False
+    decided_at: float = 0.0
+    agreement: Agreement = field(default_factory=Agreement)
+    asked: asyncio.Future[Hypothesis] | None = None
+    speculation: asyncio.Future[Hypothesis] | None = None
+    chunk: Chunk | None = None
+
+    def partial(self, hypothesis: Hypothesis, clock: SessionClock) -> Partial | None:
+        """What to show after one more hypothesis; None when nothing on the screen would change."""
+        before = (self.agreement.stable_text, self.agreement.tail_text)
+        agreed = self.agreement.update(hypothesis.text.split())
+        stable, tail = " ".join(agreed.stable), " ".join(agreed.tail)
+        if (stable, tail) == before and self.shown:
+            return None
+        return self._show(stable, tail, clock)
+
+    def withdrawal(self, clock: SessionClock) -> Partial | None:
+        """An empty partial that takes shown text back, when nothing was said after all."""
+        return self._show("", "", clock) if self.shown else None
+
+    def segment(
+        self, hypothesis: Hypothesis, end: int, clock: SessionClock, language: str | None
+    ) -> Segment | None:
+        """The finished segment, beginning with the stable words as shown; None when there is no text."""
+        words = final_words(self, hypothesis, end)
+        if not words:
+            return None
+        placed = tuple(place(word, self.start, self.source, clock) for word in words)
+        return Segment(
+            id=self.id,
+            source=self.source,
+            start=placed[0].start,
+            end=max(word.end for word in placed),
+            text=" ".join(word.text for word in placed),
+            start_sample=self.start,
+            end_sample=end,
+            words=placed,
+            language=hypothesis.language or language,
+        )
+
+    def _show(self, stable: str, tail: str, clock: SessionClock) -> Partial:
+        self.revision += 1
+        self.shown = bool(stable or tail)
+        return Partial(
+            self.id, self.source, self.revision, round(clock.at(self.source, self.start), 3), stable, tail
+        )
+
+
+def final_words(utterance: Utterance, hypothesis: Hypothesis, end: int) -> list[HypothesisWord]:
+    """Words of the final decode with the stable words in front exactly as they were shown."""
+    seconds = to_seconds(end - utterance.start)
+    heard = hypothesis.words or spread(hypothesis.text.split(), 0.0, seconds)
+    final = utterance.agreement.finish([word.text for word in heard])
+    times = [None if word.heard is None else heard[word.heard] for word in final]
+    return fill_times([word.text for word in final], times, seconds)
+
+
+def fill_times(
+    texts: Sequence[str], times: Sequence[HypothesisWord | None], seconds: float
+) -> list[HypothesisWord]:
+    """Give every text its time; those without one share the time between their neighbours evenly."""
+    timed: list[HypothesisWord] = []
+    for known, run in groupby(zip(texts, times, strict=True), key=lambda pair: pair[1] is not None):
+        pairs = list(run)
+        if known:
+            timed += [replace(word, text=text) for text, word in pairs if word is not None]
+            continue
+        start = timed[-1].end if timed else 0.0
+        following = times[len(timed) + len(pairs)] if len(timed) + len(pairs) < len(times) else None
+        timed += spread([text for text, _ in pairs], start, seconds if following is None else following.start)
+    return timed
+
+
+def spread(texts: Sequence[str], start: float, end: float) -> tuple[HypothesisWord, ...]:
+    """Words at even distances over [start, end] seconds."""
+    step = (end - start) / max(1, len(texts))
+    return tuple(
+        HypothesisWord(start + i * step, start + (i + 1) * step, text) for i, text in enumerate(texts)
+    )
+
+
+def place(word: HypothesisWord, start: int, source: Source, clock: SessionClock) -> Word:
+    """Move a word's times from its chunk to the session clock, rounded to milliseconds."""
+    first = clock.at(source, start + to_samples(word.start))
+    last = clock.at(source, start + to_samples(word.end))
+    return Word(round(first, 3), round(max(first, last), 3), word.text, round(word.probability, 3))

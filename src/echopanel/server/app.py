@@ -1,0 +1,120 @@
+"""The composition root: builds everything a server is made of, and drains it at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from typing import Self
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.staticfiles import StaticFiles
+
+from echopanel import __version__
+from echopanel.asr.catalog import Catalog
+from echopanel.config import Settings
+from echopanel.engine.engine import Engine
+from echopanel.errors import ErrorCode, StoreError, UnknownSession
+from echopanel.policy.admission import Admission, AdmissionSettings
+from echopanel.server.auth import Guard
+from echopanel.server.gate import Gate
+from echopanel.server.http import health_routes, metrics_routes, model_routes, session_routes
+from echopanel.server.keeper import Keeper
+from echopanel.server.live import serve_live
+from echopanel.server.problems import problem
+from echopanel.server.sessions import Sessions
+from echopanel.server.translate import (
+    engine_settings,
+    live_limits,
+    quota_bytes,
+    session_limits,
+    wire_limits,
+)
+from echopanel.store.journal import FsyncPolicy, Journal
+from echopanel.store.transcripts import TranscriptStore
+from echopanel.wire.handshake import PATH
+
+# Answered to anybody: they say nothing about anybody, and a supervisor has no token.
+OPEN_PATHS = ("/health/live", "/health/ready")
+# Everything else that says or does something; what remains are the panel's files.
+GUARDED = ("/health", "/metrics", "/v1/", "/docs", "/redoc", "/openapi.json")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+EXPIRY_INTERVAL_S = 5.0
+
+
+class Server:
+    """Everything behind one address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = Engine(engine_settings(settings))
+        data = settings.store.data_dir
+        journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
+        self.keeper = Keeper(TranscriptStore(data), journal)
+        admission = Admission(
+            AdmissionSettings(settings.limits.sessions, settings.limits.sessions_per_client)
+        )
+        self.sessions = Sessions(
+            self.engine, self.keeper, admission, wire_limits(settings), session_limits(settings)
+        )
+        self.guard = guard_of(settings)
+
+    def __repr__(self) -> str:
+        return f"<Server {self.engine!r} {self.sessions!r}>"
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self._expire())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.sessions.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.close()
+        await self.keeper.close()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_INTERVAL_S)
+            await self.sessions.expire()
+
+
+def create_app(server: Server) -> FastAPI:
+    """The ASGI application of a server."""
+    app = FastAPI(title="EchoPanel", version=__version__)
+    catalog = Catalog()
+    for router in (
+        health_routes(server.engine),
+        metrics_routes(server.engine),
+        model_routes(server.engine, catalog),
+        session_routes(server.sessions, server.keeper),
+    ):
+        app.include_router(router)
+    app.add_exception_handler(UnknownSession, unknown_session)
+    app.add_exception_handler(StoreError, storage_failed)
+    app.add_middleware(Gate, guard=server.guard, open_paths=OPEN_PATHS, guarded=GUARDED)
+
+    @app.websocket(PATH)
+    async def live(websocket: WebSocket) -> None:
+        await serve_live(websocket, server.guard, server.sessions, live_limits(server.settings))
+
+    app.mount("/", StaticFiles(directory=str(files("echopanel") / "panel"), html=True), name="panel")
+    return app
+
+
+def guard_of(settings: Settings) -> Guard:
+    """The rules of admission; without a token only this machine's names for itself are answered to."""
+    server = settings.server
+    if server.token is not None:
+        return Guard(server.token.get_secret_value(), server.allowed_origins)
+    return Guard(None, server.allowed_origins, LOOPBACK_NAMES | {server.host})
+
+
+def unknown_session(_: Request, error: Exception) -> Response:
+    """The answer for a session that is not there."""
+    return problem(404, ErrorCode.UNKNOWN_SESSION, str(error))
+
+
+def storage_failed(_: Request, error: Exception) -> Response:
+    """The answer when the disk does not do its part."""
+    return problem(503, ErrorCode.STORAGE_FAILED, str(error))

@@ -1,0 +1,119 @@
+"""The HTTP endpoints: health, metrics, models, sessions and transcripts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from echopanel.asr.catalog import Catalog
+from echopanel.engine.engine import Engine
+from echopanel.engine.health import HealthStatus
+from echopanel.errors import ErrorCode
+from echopanel.server.keeper import Keeper
+from echopanel.server.problems import problem
+from echopanel.server.sessions import Sessions
+from echopanel.store.export import Format, export
+from echopanel.store.transcripts import SessionRecord
+
+UNHEALTHY = {HealthStatus.STARTING, HealthStatus.DEADLOCKED, HealthStatus.FAILED}
+
+
+def health_routes(engine: Engine) -> APIRouter:
+    """Whether the process answers, whether it takes sessions, and whether it really recognises."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live")
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @router.get("/health/ready")
+    async def ready() -> JSONResponse:
+        """200 once the model is loaded and warm, else 503."""
+        state = engine.host.state.value
+        return JSONResponse({"ready": engine.ready, "state": state}, 200 if engine.ready else 503)
+
+    @router.get("/health")
+    async def health() -> JSONResponse:
+        """What a known sound through the real queue showed; 503 when sessions would not work."""
+        report = await engine.health()
+        return JSONResponse(asdict(report), 503 if report.status in UNHEALTHY else 200)
+
+    return router
+
+
+def metrics_routes(engine: Engine) -> APIRouter:
+    """Prometheus."""
+    router = APIRouter(tags=["metrics"])
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """All metrics in the text format that Prometheus scrapes."""
+        return Response(engine.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def model_routes(engine: Engine, catalog: Catalog) -> APIRouter:
+    """What can be recognised with."""
+    router = APIRouter(prefix="/v1/models", tags=["models"])
+
+    @router.get("")
+    async def models() -> dict[str, object]:
+        """The catalogue, and which model is loaded."""
+        entries = await asyncio.to_thread(catalog.entries)
+        loaded = {"provider": engine.host.spec.provider, "model": engine.host.spec.name}
+        return {
+            "loaded": loaded if engine.host.loaded else None,
+            "models": [asdict(entry) for entry in entries],
+        }
+
+    return router
+
+
+def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
+    """Transcripts, running and kept."""
+    router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+    store = keeper.transcripts
+
+    @router.get("")
+    async def listing(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0
+    ) -> dict[str, object]:
+        """Sessions, newest first."""
+        records = await keeper.store(store.sessions, limit, offset)
+        return {"sessions": [summary(record) for record in records]}
+
+    @router.get("/{session_id}")
+    async def show(session_id: str) -> dict[str, object]:
+        """One session with its ledger."""
+        record = await keeper.store(store.session, session_id)
+        running = sessions.coverage(session_id)
+        ledgers = running or await keeper.store(store.coverage, session_id)
+        return summary(record) | {"coverage": {source: asdict(one) for source, one in ledgers.items()}}
+
+    @router.get("/{session_id}/transcript")
+    async def transcript(session_id: str, format: Format = Format.JSON) -> Response:  # noqa: A002 - the query's name
+        """The text so far."""
+        text = export(await keeper.store(store.transcript, session_id), format)
+        return Response(text, media_type=format.media_type)
+
+    @router.delete("/{session_id}", status_code=204)
+    async def delete(session_id: str) -> Response:
+        """Forget a session for good; one that is running is refused."""
+        if session_id in sessions:
+            return problem(409, ErrorCode.UNEXPECTED_MESSAGE, "the session is running; stop it first")
+        await keeper.store(store.delete, session_id)
+        return Response(status_code=204)
+
+    return router
+
+
+def summary(record: SessionRecord) -> dict[str, object]:
+    """A session as JSON."""
+    return asdict(record)

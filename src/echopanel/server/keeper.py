@@ -1,0 +1,143 @@
+"""Everything that goes to disk, off the event loop: one thread for the transcript store, one for the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from echopanel.audio import AudioFrame, Source
+from echopanel.errors import EchoPanelError
+from echopanel.store.disk import DiskError
+from echopanel.store.journal import AppendFailed, Journal, SyncFailed
+from echopanel.store.transcripts import TranscriptStore
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Frames are gathered this long before they are written: one write a source, and acks at the same pace.
+GATHER_S = 0.05
+SYNC_S = 0.2
+RETRY_S = 1.0
+
+Kept = Callable[[Source, int], None]
+Refused = Callable[[EchoPanelError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A frame to write, and whom to tell how it went."""
+
+    session: str
+    frame: AudioFrame
+    kept: Kept
+    refused: Refused
+
+
+class Keeper:
+    """Serialises access to the transcript store, and batches the journal."""
+
+    def __init__(self, transcripts: TranscriptStore, journal: Journal) -> None:
+        self.transcripts = transcripts
+        self.journal = journal
+        self._store_thread = ThreadPoolExecutor(1, "store")
+        self._journal_thread = ThreadPoolExecutor(1, "journal")
+        self._entries: list[Entry] = []
+        self._arrived = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Keeper {len(self._entries)} frames to write>"
+
+    async def store(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of `transcripts` on its thread; raises what the method does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._store_thread, lambda: function(*args, **kwargs))
+
+    async def audio(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of `journal` on its thread; raises what the method does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._journal_thread, lambda: function(*args, **kwargs))
+
+    def append(self, entry: Entry) -> None:
+        """Write a frame soon: `kept` is told when it is in the journal, `refused` when the disk says no."""
+        self._entries.append(entry)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Write what arrives until cancelled; what the disk refuses is tried again, its acks withheld."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sync())
+            while True:
+                await self._arrived.wait()
+                await asyncio.sleep(GATHER_S)
+                if not await self.write():
+                    await asyncio.sleep(RETRY_S)
+
+    async def _sync(self) -> None:
+        """Give every source its turn to be forced to the medium, also when no more audio comes."""
+        while True:
+            await asyncio.sleep(SYNC_S)
+            try:
+                await self.audio(self.journal.sync_due, time.monotonic())
+            except SyncFailed as error:
+                log.error("cannot sync the journal; trying again", error=str(error))
+
+    async def write(self) -> bool:
+        """Write everything that waits, once; False when some of it has to be tried again."""
+        entries, self._entries = self._entries, []
+        self._arrived.clear()
+        failures = await self.audio(self._append, entries)
+        failed = [entry for entry in entries if (entry.session, entry.frame.source) in failures]
+        for entry in newest(
+            entry for entry in entries if (entry.session, entry.frame.source) not in failures
+        ):
+            entry.kept(entry.frame.source, entry.frame.end)
+        for entry in newest(failed):
+            error = failures[entry.session, entry.frame.source]
+            log.error(
+                "cannot journal audio", session=entry.session, source=entry.frame.source, error=str(error)
+            )
+            entry.refused(error)
+        # Only the disk can change its mind; anything else would fail again for ever.
+        again = [
+            entry for entry in failed if isinstance(failures[entry.session, entry.frame.source], DiskError)
+        ]
+        if again:
+            self._entries = again + self._entries
+            self._arrived.set()
+        return not again
+
+    def _append(self, entries: list[Entry]) -> dict[tuple[str, Source], EchoPanelError]:
+        """Runs on the journal's thread."""
+        try:
+            self.journal.append([(entry.session, entry.frame) for entry in entries])
+        except AppendFailed as error:
+            return error.failures
+        return {}
+
+    def forget(self, session: str) -> None:
+        """Drop what still waits for a session that has ended."""
+        self._entries = [entry for entry in self._entries if entry.session != session]
+
+    async def close(self) -> None:
+        """Write what is left, sync, and end the threads."""
+        await self.write()
+        with contextlib.suppress(SyncFailed):  # said by the last turn already; there is nobody left to tell
+            await self.audio(self.journal.sync)
+        await self.audio(self.journal.close)
+        await self.store(self.transcripts.close)
+        self._store_thread.shutdown()
+        self._journal_thread.shutdown()
+
+
+def newest(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """The last entry of each session and source."""
+    return {(entry.session, entry.frame.source): entry for entry in entries}.values()

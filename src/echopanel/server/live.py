@@ -1,0 +1,220 @@
+"""The socket `/v1/live`: bytes in, messages to the session; messages out, bytes to the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from fastapi import WebSocket, WebSocketDisconnect
+
+from echopanel.audio import AudioFrame
+from echopanel.errors import ErrorCode, RemoteProtocolError
+from echopanel.server.auth import Guard
+from echopanel.server.outbox import Outbox
+from echopanel.server.problems import denied_response
+from echopanel.server.session import LiveSession
+from echopanel.server.sessions import Refused, Sessions
+from echopanel.wire.closing import CLOSING, NORMAL_CLOSE
+from echopanel.wire.codec import Bounds, encode
+from echopanel.wire.handshake import SUBPROTOCOL
+from echopanel.wire.messages import (
+    ClientMessage,
+    Error,
+    Flush,
+    Ping,
+    Pong,
+    ServerMessage,
+    Start,
+    Stop,
+    Stopped,
+    Unknown,
+)
+from echopanel.wire.server import ServerConnection
+
+log = structlog.get_logger(__name__)
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """Bounds of one connection."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    start_timeout_s: float = 10.0
+    max_frames_per_second: int = 200
+    burst_frames: int = 2000
+    outbox: int = 2000
+
+
+class Throttle:
+    """A token bucket: `rate` frames a second on average, `burst` at once (a client that catches up sends many)."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst, self._left, self._at = rate, burst, burst, now
+
+    def take(self, now: float) -> float:
+        """Count one frame; returns the seconds to wait before reading the next."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
+        self._at = now
+        return max(0.0, -self._left / self._rate)
+
+
+async def serve_live(websocket: WebSocket, guard: Guard, sessions: Sessions, limits: LiveLimits) -> None:
+    """Let a client in, or say why not, and serve it."""
+    asked = websocket.scope.get("subprotocols", [])
+    denied = (
+        guard.check_host(websocket.headers)
+        or guard.check_origin(websocket.headers)
+        or guard.check_token(websocket.headers, asked)
+    )
+    subprotocol = SUBPROTOCOL if SUBPROTOCOL in asked else None
+    if denied is None:
+        await websocket.accept(subprotocol)
+        await LiveConnection(websocket, sessions, limits).run()
+    elif denied.code is ErrorCode.UNAUTHORIZED and subprotocol:
+        # A browser's page cannot read the answer to a refused handshake: tell it on the open socket.
+        await websocket.accept(subprotocol)
+        await close(websocket, Error(denied.code, denied.message))
+    else:
+        await websocket.send_denial_response(denied_response(denied))
+
+
+class LiveConnection:
+    """One WebSocket from `start` to close."""
+
+    def __init__(self, websocket: WebSocket, sessions: Sessions, limits: LiveLimits) -> None:
+        self._websocket = websocket
+        self._sessions = sessions
+        self._limits = limits
+        self._client = websocket.client.host if websocket.client else ""
+        self._wire = ServerConnection(limits.bounds)
+        self._outbox = Outbox(limits.outbox)
+        self._throttle = Throttle(limits.max_frames_per_second, limits.burst_frames, time.monotonic())
+        self._session: LiveSession | None = None
+
+    def __repr__(self) -> str:
+        return f"<LiveConnection {self._wire!r} {self._outbox!r}>"
+
+    async def run(self) -> None:
+        """Serve the connection until it ends, whoever ends it."""
+        last_words: Error | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send())
+                group.create_task(self._watch_outbox())
+                group.create_task(self._receive(group))
+        except* _Ended as ended:
+            last_words = next((one.error for one in leaves(ended) if one.error is not None), None)
+        finally:
+            if self._session is not None:
+                self._sessions.detach(self._session, self._outbox)
+        if last_words is not None:
+            log.info("connection refused or ended", code=last_words.code, session=self._name())
+        await close(self._websocket, last_words)
+
+    def _name(self) -> str | None:
+        return None if self._session is None else self._session.id
+
+    async def _receive(self, group: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.timeout(self._limits.start_timeout_s) as waiting:
+                while True:
+                    for message in self._wire.receive(await self._next()):
+                        await self._handle(message, group)
+                    if self._session is not None:
+                        waiting.reschedule(None)
+        except RemoteProtocolError as error:
+            raise _Ended(Error(error.code, error.message)) from error
+        except TimeoutError:
+            raise _Ended(Error(ErrorCode.IDLE_TIMEOUT, "no `start` came; send it first")) from None
+
+    async def _next(self) -> str | bytes:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise _Ended(None)
+        text: str | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+    async def _handle(self, message: ClientMessage | Unknown, group: asyncio.TaskGroup) -> None:
+        match message:
+            case AudioFrame():
+                self._opened().take(message)
+                # Not reading makes a client that sends too many frames wait, and costs it nothing else.
+                if wait := self._throttle.take(time.monotonic()):
+                    await asyncio.sleep(wait)
+            case Start():
+                await self._start(message)
+            case Flush(flush_id):
+                group.create_task(self._opened().flush(flush_id))
+            case Stop(captured):
+                group.create_task(self._sessions.stop(self._opened(), captured))
+            case Ping(ping_id):
+                self._outbox.put(Pong(ping_id))
+
+    async def _start(self, start: Start) -> None:
+        try:
+            self._session = await self._sessions.open(start, self._client, self._outbox)
+        except Refused as refused:
+            raise _Ended(refused.error) from refused
+
+    def _opened(self) -> LiveSession:
+        assert self._session is not None, "the state table lets nothing through before `start`"
+        return self._session
+
+    async def _send(self) -> None:
+        while True:
+            message = await self._outbox.get()
+            if isinstance(message, Error) and message.fatal:
+                raise _Ended(message)
+            await self._write(message)
+            if isinstance(message, Stopped):
+                raise _Ended(None)
+
+    async def _write(self, message: ServerMessage) -> None:
+        data = self._wire.send(message)
+        try:
+            if isinstance(data, str):
+                await self._websocket.send_text(data)
+            else:
+                await self._websocket.send_bytes(data)
+        except (WebSocketDisconnect, RuntimeError):  # Starlette's words for "the peer is gone"
+            raise _Ended(None) from None
+
+    async def _watch_outbox(self) -> None:
+        await self._outbox.overflowed.wait()
+        raise _Ended(
+            Error(
+                ErrorCode.SLOW_CLIENT, "too many unread messages; reconnect with the resume token to get them"
+            )
+        )
+
+
+async def close(websocket: WebSocket, last_words: Error | None) -> None:
+    """Say why, if there is a reason, and close with the code that belongs to it."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            if last_words is None:
+                await websocket.close(NORMAL_CLOSE)
+                return
+            await websocket.send_text(str(encode(last_words)))
+            await websocket.close(CLOSING[last_words.code].close_code, last_words.code)
+
+
+class _Ended(Exception):
+    """Ends the connection's tasks; `error` is what to tell the client first."""
+
+    def __init__(self, error: Error | None) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def leaves(group: BaseExceptionGroup[_Ended]) -> list[_Ended]:
+    """All exceptions of a group, however deeply nested."""
+    found: list[_Ended] = []
+    for one in group.exceptions:
+        found += leaves(one) if isinstance(one, BaseExceptionGroup) else [one]
+    return found

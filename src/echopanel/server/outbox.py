@@ -1,0 +1,60 @@
+"""What waits to be sent to one client: bounded, and never older than it has to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from echopanel.audio import Source
+from echopanel.wire.messages import Ack, Flow, PartialMessage, ServerMessage
+
+Key = tuple[str, str | Source | int]
+
+
+class Outbox:
+    """Messages in order. A newer ack, flow or partial takes the place of an unsent older one of its kind.
+
+    When the rest reaches the bound the client does not read: `overflowed` is set, and nothing more is taken.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._serial = 0
+        self._waiting: OrderedDict[Key, ServerMessage] = OrderedDict()
+        self._filled = asyncio.Event()
+        self.overflowed = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Outbox {len(self._waiting)} of {self._bound}>"
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, message: ServerMessage) -> None:
+        """Add a message."""
+        key = self._key(message)
+        self._waiting.pop(key, None)
+        if len(self._waiting) >= self._bound:
+            self.overflowed.set()
+        if self.overflowed.is_set():
+            return
+        self._waiting[key] = message
+        self._filled.set()
+
+    async def get(self) -> ServerMessage:
+        """The oldest message, when there is one."""
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.popitem(last=False)[1]
+
+    def _key(self, message: ServerMessage) -> Key:
+        match message:
+            case PartialMessage(partial):
+                return ("partial", partial.segment_id)
+            case Ack(source):
+                return ("ack", source)
+            case Flow():
+                return ("flow", "")
+        self._serial += 1
+        return ("message", self._serial)

@@ -1,0 +1,278 @@
+"""A session: two sources, one clock, one transcript. It outlives its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from echopanel.audio import AudioFrame, Source, to_samples, to_seconds
+from echopanel.engine.engine import Engine
+from echopanel.engine.pipeline import Event, Pipeline, PipelineOptions, Trouble
+from echopanel.errors import EchoPanelError, ErrorCode, StoreError
+from echopanel.policy.clock import SessionClock
+from echopanel.server.keeper import Entry, Keeper
+from echopanel.server.outbox import Outbox
+from echopanel.store.transcripts import StoredEvent
+from echopanel.transcript import Coverage, Final, Gap, Partial, Revision
+from echopanel.wire.messages import (
+    Ack,
+    Error,
+    FinalMessage,
+    Flow,
+    Flushed,
+    GapMessage,
+    PartialMessage,
+    RevisionMessage,
+    ServerMessage,
+    SourceFlow,
+    SourceReady,
+)
+from echopanel.wire.timeline import Timeline
+
+log = structlog.get_logger(__name__)
+
+FLOW_INTERVAL_S = 1.0
+RETRY_STORE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of one session: seconds of audio ahead of the recogniser."""
+
+    credit_s: float = 60.0
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One source of a session: what was accepted, what is on disk, and its recognition."""
+
+    pipeline: Pipeline
+    timeline: Timeline = field(default_factory=Timeline)
+    kept: int = 0
+
+
+class LiveSession:
+    """Owns the pipelines of a session and everything that is to be told about them."""
+
+    def __init__(
+        self,
+        session_id: str,
+        token: str,
+        sources: Sequence[Source],
+        options: PipelineOptions,
+        *,
+        engine: Engine,
+        keeper: Keeper,
+        limits: SessionLimits,
+    ) -> None:
+        self.id = session_id
+        self.token = token
+        self._outbox: Outbox | None = None
+        self._order = asyncio.Lock()  # attaching must not fall between storing an event and sending it
+        self._engine = engine
+        self._keeper = keeper
+        self._credit = to_samples(limits.credit_s)
+        self._clock = SessionClock()
+        self._events: asyncio.Queue[Event | Flushed] = asyncio.Queue()
+        self._last_event = 0
+        self._tracks = {
+            source: Track(engine.pipeline(session_id, source, options, self._clock, self._events.put_nowait))
+            for source in sources
+        }
+
+    def __repr__(self) -> str:
+        return f"<LiveSession {self.id} {[track.pipeline for track in self._tracks.values()]}>"
+
+    # --- what comes in ----------------------------------------------------------------------------
+
+    def take(self, frame: AudioFrame) -> None:
+        """Accept audio: trim what is known already, keep the rest, recognise it."""
+        track = self._tracks[frame.source]
+        accepted = track.timeline.accept(frame)
+        if accepted.frame is None:
+            self._acknowledge(frame.source, track)  # a replay of what is here; say so again
+            return
+        track.pipeline.feed(accepted.frame)
+        self._keeper.append(Entry(self.id, accepted.frame, self._kept, self._refused))
+
+    async def flush(self, flush_id: str) -> None:
+        """Make everything taken so far final, then say so behind the last final."""
+        await self._settle()
+        self._events.put_nowait(Flushed(flush_id))
+
+    async def finish(self, captured: Mapping[Source, int]) -> None:
+        """Make everything final; what the client captured but never sent is lost."""
+        for source, sample in captured.items():
+            self._tracks[source].timeline.finish(sample)
+            self._tracks[source].pipeline.lose_until(sample, "not_received")
+        await self._settle()
+        await self._events.join()
+
+    async def _settle(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for track in self._tracks.values():
+                group.create_task(track.pipeline.flush())
+
+    # --- what goes out ----------------------------------------------------------------------------
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The channels it was started with."""
+        return tuple(self._tracks)
+
+    @property
+    def attached(self) -> bool:
+        """Whether a connection listens."""
+        return self._outbox is not None
+
+    async def attach(self, outbox: Outbox, first: ServerMessage, last_event: int) -> Outbox | None:
+        """Send from now on to `outbox`: `first`, then what was missed since `last_event`; returns the old one."""
+        async with self._order:
+            missed = await self._keeper.store(self._keeper.transcripts.events_after, self.id, last_event)
+            for message in (first, *(from_stored(stored) for stored in missed)):
+                outbox.put(message)
+            old, self._outbox = self._outbox, outbox
+            return old
+
+    def detach(self, outbox: Outbox) -> None:
+        """The connection of `outbox` has ended; what happens now is sent when the client comes back."""
+        if self._outbox is outbox:
+            self._outbox = None
+
+    def tell(self, message: ServerMessage) -> None:
+        """Send something to whoever is attached; nobody: what matters is stored and sent on resuming."""
+        if self._outbox is not None:
+            self._outbox.put(message)
+
+    async def run(self) -> None:
+        """Recognise, publish and report until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for track in self._tracks.values():
+                group.create_task(track.pipeline.run())
+            group.create_task(self._publish())
+            group.create_task(self._report())
+
+    async def _publish(self) -> None:
+        """Write what must not be forgotten to disk, then queue it for sending, in order."""
+        while True:
+            events = [await self._events.get()]
+            while not self._events.empty():
+                events.append(self._events.get_nowait())
+            async with self._order:
+                messages = [self._message(event) for event in events]
+                await self._record(messages)
+                for message in messages:
+                    self.tell(message)
+                    self._events.task_done()
+
+    async def _record(self, messages: Sequence[ServerMessage]) -> None:
+        """Store finals and gaps; while the disk refuses, say so and try again: nothing is sent unstored."""
+        durable = [stored for message in messages if (stored := to_stored(message)) is not None]
+        told = False
+        while durable:
+            try:
+                return await self._keeper.store(self._keeper.transcripts.add_events, self.id, durable)
+            except StoreError as error:
+                if not told:
+                    log.error("cannot store the transcript", session=self.id, error=str(error))
+                    self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
+                told = True
+                await asyncio.sleep(RETRY_STORE_S)
+
+    def _message(self, event: Event | Flushed) -> ServerMessage:
+        match event:
+            case Partial():
+                return PartialMessage(event)
+            case Final():
+                self._last_event += 1
+                return FinalMessage(self._last_event, event)
+            case Gap():
+                self._last_event += 1
+                return GapMessage(self._last_event, event)
+            case Trouble():
+                return Error(ErrorCode.RECOGNISER_FAILED, f"{event.source}: {event.message}", fatal=False)
+            case Flushed():
+                return event
+
+    async def _report(self) -> None:
+        changes = self._engine.changed
+        while True:
+            self.tell(self.flow())
+            await changes.wait(FLOW_INTERVAL_S)
+
+    def flow(self) -> Flow:
+        """How the server and the sources are doing now."""
+        status = self._engine.status()
+        return Flow(
+            level=status.level,
+            plan=status.plan,
+            reason=status.reason,
+            load=status.load,
+            rtf_last=status.rtf_last,
+            rtf_mean=status.rtf_mean,
+            rtf_p95=status.rtf_p95,
+            chunk_interval_s=status.chunk_interval_s,
+            queue_depth=status.queue_depth,
+            sources={source: self._source_flow(source, track) for source, track in self._tracks.items()},
+        )
+
+    def _source_flow(self, source: Source, track: Track) -> SourceFlow:
+        queued, bound = self._engine.queued(self.id, source)
+        coverage = track.pipeline.ledger.coverage()
+        return SourceFlow(
+            backlog_s=round(to_seconds(coverage.pending), 3),
+            queued=queued,
+            queue_bound=bound,
+            fill=round(queued / bound, 3),
+            lag_s=track.pipeline.lag_s,
+            credit=self._credit_of(track),
+            coverage=coverage,
+        )
+
+    def standing(self) -> dict[Source, SourceReady]:
+        """Where each source stands: the next sample wanted, and how far the client may send."""
+        return {
+            source: SourceReady(track.kept, self._credit_of(track)) for source, track in self._tracks.items()
+        }
+
+    def coverage(self) -> dict[Source, Coverage]:
+        """The ledgers."""
+        return {source: track.pipeline.ledger.coverage() for source, track in self._tracks.items()}
+
+    def _kept(self, source: Source, sample: int) -> None:
+        """Audio before `sample` is on disk."""
+        track = self._tracks[source]
+        track.kept = max(track.kept, sample)
+        self._acknowledge(source, track)
+
+    def _refused(self, error: EchoPanelError) -> None:
+        """The disk does not take the audio now: the ack is withheld, the client keeps its copy."""
+        self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
+
+    def _acknowledge(self, source: Source, track: Track) -> None:
+        self.tell(Ack(source, track.kept, self._credit_of(track)))
+
+    def _credit_of(self, track: Track) -> int:
+        return min(track.kept, track.pipeline.ledger.handled) + self._credit
+
+
+def to_stored(message: ServerMessage) -> StoredEvent | None:
+    """What the store keeps of a message, if anything."""
+    match message:
+        case FinalMessage(number, event) | RevisionMessage(number, event) | GapMessage(number, event):
+            return StoredEvent(number, event)
+    return None
+
+
+def from_stored(stored: StoredEvent) -> ServerMessage:
+    """The message that a stored event was and is."""
+    match stored.event:
+        case Final():
+            return FinalMessage(stored.number, stored.event)
+        case Revision():
+            return RevisionMessage(stored.number, stored.event)
+        case Gap():
+            return GapMessage(stored.number, stored.event)

@@ -1,0 +1,271 @@
+"""All sessions of a server: admission, resuming, retention, ending."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from echopanel.asr.provider import DecodeOptions
+from echopanel.audio import Source
+from echopanel.engine.engine import Engine
+from echopanel.engine.pipeline import PipelineOptions
+from echopanel.errors import ErrorCode, StoreError
+from echopanel.policy.admission import Admission, Refusal, Slot
+from echopanel.server.keeper import Keeper
+from echopanel.server.outbox import Outbox
+from echopanel.server.session import LiveSession, SessionLimits
+from echopanel.store.transcripts import SessionRecord, SessionState
+from echopanel.transcript import Coverage
+from echopanel.wire.messages import Error, Limits, Ready, Start, Stopped
+
+log = structlog.get_logger(__name__)
+
+NOT_READY_RETRY_S = 2.0
+
+
+class Refused(Exception):
+    """A session cannot be opened; `error` says why and when to come back."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A session, the task that runs it, its slot while a client is there, and since when none is."""
+
+    session: LiveSession
+    task: asyncio.Task[None]
+    slot: Slot | None = None
+    detached_at: float | None = None
+    ending: bool = field(default=False)
+
+
+class Sessions:
+    """Opens, resumes and ends sessions; owns their tasks."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keeper: Keeper,
+        admission: Admission,
+        limits: Limits,
+        session_limits: SessionLimits,
+    ) -> None:
+        self._engine = engine
+        self._keeper = keeper
+        self._admission = admission
+        self._limits = limits
+        self._session_limits = session_limits
+        self._entries: dict[str, Entry] = {}
+        self._going_away = ""
+
+    def __repr__(self) -> str:
+        attached = sum(entry.session.attached for entry in self._entries.values())
+        return f"<Sessions {attached} attached of {len(self._entries)}>"
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._entries
+
+    def coverage(self, session_id: str) -> dict[Source, Coverage] | None:
+        """The ledgers of a running session."""
+        entry = self._entries.get(session_id)
+        return None if entry is None else entry.session.coverage()
+
+    @property
+    def going_away(self) -> str:
+        """Why the server takes no more sessions; "" while it does."""
+        return self._going_away
+
+    # --- opening and resuming -----------------------------------------------------------------------
+
+    async def open(self, start: Start, client: str, outbox: Outbox) -> LiveSession:
+        """Open or resume a session and let `outbox` have its `ready` and everything after.
+
+        Raises:
+            Refused: with the error to answer.
+        """
+        if self._going_away:
+            raise Refused(Error(ErrorCode.GOING_AWAY, self._going_away, retry_after=NOT_READY_RETRY_S))
+        if not self._engine.ready:
+            raise Refused(
+                Error(ErrorCode.NOT_READY, "the model is still loading", retry_after=NOT_READY_RETRY_S)
+            )
+        slot = self._admit(client)
+        try:
+            entry = await self._resumed(start) if start.resume_token else await self._new(start)
+        except BaseException:
+            self._admission.release(slot)
+            raise
+        self._replace_slot(entry, slot)
+        await self._attach(entry, start, outbox)
+        return entry.session
+
+    def _admit(self, client: str) -> Slot:
+        admitted = self._admission.try_acquire(client)
+        if isinstance(admitted, Refusal):
+            self._engine.metrics.refusals.labels(admitted.code).inc()
+            raise Refused(Error(admitted.code, admitted.message, retry_after=admitted.retry_after))
+        return admitted
+
+    async def _new(self, start: Start) -> Entry:
+        session_id, token = secrets.token_hex(8), secrets.token_urlsafe(24)
+        record = SessionRecord(
+            id=session_id,
+            created=datetime.now(UTC),
+            title=start.title,
+            language=start.language,
+            provider=self._engine.settings.model.provider,
+            model=self._engine.settings.model.name,
+            continues=start.continues,
+        )
+        try:
+            await self._keeper.store(self._keeper.transcripts.create_session, record)
+            await self._keeper.audio(self._keeper.journal.session, session_id)
+        except StoreError as error:
+            raise Refused(Error(ErrorCode.STORAGE_FAILED, str(error))) from error
+        session = LiveSession(
+            session_id,
+            token,
+            start.sources,
+            options_of(start),
+            engine=self._engine,
+            keeper=self._keeper,
+            limits=self._session_limits,
+        )
+        entry = Entry(session, asyncio.create_task(session.run(), name=f"session {session_id}"))
+        entry.task.add_done_callback(lambda task: self._failed(entry, task))
+        self._entries[session_id] = entry
+        log.info("session opened", session=session_id, sources=list(start.sources))
+        return entry
+
+    async def _resumed(self, start: Start) -> Entry:
+        entry = self._entries.get(start.session or "")
+        if entry is None or not hmac.compare_digest(entry.session.token, start.resume_token or ""):
+            raise Refused(
+                Error(
+                    ErrorCode.UNKNOWN_SESSION,
+                    "no such session, or its time to resume has passed; "
+                    "start a new one and name this in `continues`",
+                )
+            )
+        if set(start.sources) != set(entry.session.sources):
+            raise Refused(
+                Error(ErrorCode.INVALID_START, "a resumed session keeps its sources; name the same")
+            )
+        await self._keeper.write()  # so that `next` is what is really in the journal
+        return entry
+
+    async def _attach(self, entry: Entry, start: Start, outbox: Outbox) -> None:
+        session = entry.session
+        ready = Ready(
+            session=session.id,
+            resume_token=session.token,
+            resumed=start.resume_token is not None,
+            sources=session.standing(),
+            limits=self._limits,
+            provider=self._engine.settings.model.provider,
+            model=self._engine.settings.model.name,
+        )
+        entry.detached_at = None
+        taken_over = await session.attach(outbox, ready, start.last_event)
+        if taken_over is not None:
+            taken_over.put(
+                Error(ErrorCode.SESSION_TAKEN_OVER, "another connection goes on with this session")
+            )
+        self._engine.metrics.sessions.set(self.attached)
+        log.info("client attached", session=session.id, resumed=ready.resumed)
+
+    def _replace_slot(self, entry: Entry, slot: Slot | None) -> None:
+        if entry.slot is not None:
+            self._admission.release(entry.slot)
+        entry.slot = slot
+
+    # --- detaching and ending -----------------------------------------------------------------------
+
+    @property
+    def attached(self) -> int:
+        """Sessions with a client."""
+        return sum(entry.session.attached for entry in self._entries.values())
+
+    def detach(self, session: LiveSession, outbox: Outbox) -> None:
+        """A connection has ended. Its session waits for the client to come back; the slot does not."""
+        session.detach(outbox)
+        entry = self._entries.get(session.id)
+        if entry is None or session.attached:
+            return
+        self._replace_slot(entry, None)
+        entry.detached_at = time.monotonic()
+        self._engine.metrics.sessions.set(self.attached)
+        log.info("client detached", session=session.id)
+
+    async def stop(self, session: LiveSession, captured: Mapping[Source, int]) -> None:
+        """Finish a session because its client said so, and tell it when everything is written."""
+        entry = self._entries.get(session.id)
+        if entry is not None:
+            await self._end(entry, captured, SessionState.ENDED)
+
+    async def expire(self) -> None:
+        """Finish the sessions whose clients did not come back in time."""
+        now = time.monotonic()
+        for entry in list(self._entries.values()):
+            gone = entry.detached_at
+            if gone is not None and now - gone > self._limits.resume_window_s:
+                await self._end(entry, {}, SessionState.INTERRUPTED)
+
+    async def go_away(self, reason: str) -> None:
+        """Take no more sessions, and tell all clients to come back later."""
+        self._going_away = reason
+        for entry in self._entries.values():
+            entry.session.tell(Error(ErrorCode.GOING_AWAY, reason, retry_after=NOT_READY_RETRY_S))
+
+    async def close(self) -> None:
+        """End all tasks; what is unfinished stays in the journal."""
+        for entry in self._entries.values():
+            entry.task.cancel()
+        await asyncio.gather(*(entry.task for entry in self._entries.values()), return_exceptions=True)
+
+    async def _end(self, entry: Entry, captured: Mapping[Source, int], state: SessionState) -> None:
+        """Make everything final, write the ledger, say so, delete the audio, end the task."""
+        if entry.ending:
+            return
+        entry.ending = True
+        session, store = entry.session, self._keeper.transcripts
+        try:
+            await session.finish(captured)
+            await self._keeper.store(store.save_coverage, session.id, session.coverage())
+            await self._keeper.store(store.end_session, session.id, datetime.now(UTC), state)
+            await self._keeper.write()
+            await self._keeper.audio(self._keeper.journal.delete, session.id)
+        finally:
+            entry.ending = False
+        self._entries.pop(session.id, None)
+        self._replace_slot(entry, None)
+        session.tell(Stopped(session.id, session.coverage()))
+        entry.task.cancel()
+        log.info("session ended", session=session.id, state=state)
+
+    def _failed(self, entry: Entry, task: asyncio.Task[None]) -> None:
+        """A session's task ended by itself: a bug, which must cost its own session only."""
+        if task.cancelled() or task.exception() is None:
+            return
+        log.error("session failed", session=entry.session.id, exc_info=task.exception())
+        entry.session.tell(
+            Error(ErrorCode.INTERNAL, "the session failed on the server; its log has the cause")
+        )
+        self._entries.pop(entry.session.id, None)
+        self._replace_slot(entry, None)
+
+
+def options_of(start: Start) -> PipelineOptions:
+    """What the client wants of the recogniser."""
+    decode = DecodeOptions(language=start.language, prompt=start.prompt, hotwords=start.hotwords)
+    return PipelineOptions(decode, partials=start.partials)

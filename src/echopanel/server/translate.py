@@ -1,0 +1,90 @@
+"""From the server's settings to what each room wants to know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from echopanel.asr.provider import ModelSpec
+from echopanel.audio import to_samples
+from echopanel.config import Settings
+from echopanel.engine.settings import EngineSettings, LoadStrategy
+from echopanel.policy.endpoint import EndpointSettings
+from echopanel.server.live import LiveLimits
+from echopanel.server.session import SessionLimits
+from echopanel.wire.codec import Bounds
+from echopanel.wire.messages import Limits
+
+MEGABYTE = 1_000_000
+# A client that catches up sends minutes of short frames at once; the average over this long has to fit.
+BURST_S = 10
+
+
+def model_spec(settings: Settings) -> ModelSpec:
+    """Which model to load: a name out of the catalogue, or a directory."""
+    model = settings.model
+    directory = Path(model.name).expanduser()
+    return ModelSpec(
+        provider=model.provider,
+        name=directory.name if directory.is_dir() else model.name,
+        path=directory if directory.is_dir() else None,
+        device=model.device,
+        compute_type=model.compute_type,
+        threads=settings.engine.max_inference,
+    )
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """What the engine is told."""
+    engine = settings.engine
+    return EngineSettings(
+        model=model_spec(settings),
+        max_inference=engine.max_inference,
+        max_batch=engine.max_batch,
+        secondary_source=engine.secondary_source,
+        queue_bound_mic=engine.queue_mic,
+        queue_bound_system=engine.queue_system,
+        load_strategy=LoadStrategy(settings.model.load),
+        warmup_level=settings.model.warmup,
+        model_memory_bytes=settings.model.memory_mb * MEGABYTE,
+        stuck_after_s=engine.stuck_after_s,
+        probe_interval_s=engine.probe_interval_s,
+        endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
+    )
+
+
+def wire_limits(settings: Settings) -> Limits:
+    """What `ready` tells a client."""
+    return Limits(
+        max_message_bytes=settings.limits.max_message_bytes,
+        max_frame_samples=max_frame_samples(settings),
+        max_frames_per_second=settings.limits.max_frames_per_second,
+        max_utterance_s=settings.engine.max_utterance_s,
+        resume_window_s=settings.store.resume_window_s,
+    )
+
+
+def live_limits(settings: Settings) -> LiveLimits:
+    """Bounds of one connection."""
+    rate = settings.limits.max_frames_per_second
+    return LiveLimits(
+        bounds=Bounds(settings.limits.max_message_bytes, max_frame_samples(settings)),
+        max_frames_per_second=rate,
+        burst_frames=rate * BURST_S,
+    )
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """Bounds of one session."""
+    return SessionLimits(credit_s=settings.limits.credit_s)
+
+
+def quota_bytes(settings: Settings) -> int | None:
+    """Most bytes in all journals."""
+    quota = settings.store.journal_quota_mb
+    return None if quota is None else quota * MEGABYTE
+
+
+def max_frame_samples(settings: Settings) -> int:
+    """Longest frame."""
+    return to_samples(settings.limits.max_frame_ms / 1000)
