@@ -306,7 +306,7 @@ class Pipeline:
         hypothesis = done.result()
         self._learn_language(hypothesis)
         changed = utterance.agreement.changes
-        partial = utterance.partial(hypothesis, self._clock)
+        partial = utterance.partial(hypothesis, utterance.covered, self._clock)
         self._metrics.tail_changes.inc(utterance.agreement.changes - changed)
         if partial is not None and self._options.partials:
             self._emit(partial)

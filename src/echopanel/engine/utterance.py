@@ -14,6 +14,11 @@ from echopanel.policy.clock import SessionClock
 from echopanel.transcript import Partial, Segment, Word
 
 
+# What hypotheses have agreed on over this much audio is stable, but never the last word.
+HOLD_S = 1.2
+GUARD_WORDS = 1
+
+
 @dataclass(slots=True, eq=False)
 class Utterance:
     """What is known of an utterance; samples index the source's timeline.
@@ -32,19 +37,17 @@ class Utterance:
     revision: int = 0
     shown: bool = False
     decided_at: float = 0.0
-    agreement: Agreement = field(default_factory=Agreement)
+    agreement: Agreement = field(default_factory=lambda: Agreement(GUARD_WORDS, HOLD_S))
     asked: asyncio.Future[Hypothesis] | None = None
     speculation: asyncio.Future[Hypothesis] | None = None
     chunk: Chunk | None = None
 
-    def partial(self, hypothesis: Hypothesis, clock: SessionClock) -> Partial | None:
-        """What to show after one more hypothesis; None when nothing on the screen would change."""
+    def partial(self, hypothesis: Hypothesis, end: int, clock: SessionClock) -> Partial | None:
+        """What to show after a hypothesis of the audio up to `end`; None when the screen would not change."""
         before = (self.agreement.stable_text, self.agreement.tail_text)
-        agreed = self.agreement.update(hypothesis.text.split())
-        stable, tail = " ".join(agreed.stable), " ".join(agreed.tail)
-        if (stable, tail) == before and self.shown:
-            return None
-        return self._show(stable, tail, clock)
+        self.agreement.update(hypothesis.text.split(), to_seconds(end - self.start))
+        after = (self.agreement.stable_text, self.agreement.tail_text)
+        return None if after == before else self._show(*after, clock)
 
     def withdrawal(self, clock: SessionClock) -> Partial | None:
         """An empty partial that takes shown text back, when nothing was said after all."""

@@ -2,11 +2,16 @@
 
 Machacek, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System" (2023): what two hypotheses in a
 row have in common from the beginning is stable. Here words are compared without case and punctuation.
+
+The paper decodes about once a second. Two decodes that are 0.3 s apart mostly make the same mistakes, so what
+counts here is time: a word is stable when all hypotheses of the last `hold_s` seconds of audio have it, one of
+them at least that much older than the newest.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,10 +38,17 @@ class FinalWord:
 
 
 class Agreement:
-    """The stable words of one utterance; the last `guard_words` of a hypothesis are never among them."""
+    """The stable words of one utterance.
 
-    def __init__(self, guard_words: int = 1) -> None:
+    Args:
+        guard_words: so many words at the end of a hypothesis never become stable.
+        hold_s: seconds of audio for which hypotheses must have agreed; 0: two in a row.
+    """
+
+    def __init__(self, guard_words: int = 1, hold_s: float = 0.0) -> None:
         self._guard_words = guard_words
+        self._hold_s = hold_s
+        self._heard: deque[tuple[float, tuple[str, ...]]] = deque()  # audio seconds, words behind stable ones
         self._stable: tuple[str, ...] = ()
         self._tail: tuple[str, ...] = ()
         self.changes = 0
@@ -64,17 +76,26 @@ class Agreement:
         """The words of the tail, joined by spaces."""
         return " ".join(self._tail)
 
-    def update(self, words: Sequence[str]) -> AgreedText:
-        """Take the next hypothesis of the whole utterance so far, stable words included."""
+    def update(self, words: Sequence[str], heard_s: float = 0.0) -> AgreedText:
+        """Take the next hypothesis, which is of the first `heard_s` seconds of the utterance."""
         tail = self._behind_stable(words)
-        common = common_prefix(self._tail, tail)
-        changed = len(self._tail) - common
-        agreed = max(0, min(common, len(tail) - self._guard_words))
+        changed = len(self._tail) - common_prefix(self._tail, tail)
+        agreed = max(0, min(self._confirmed(tail, heard_s), len(tail) - self._guard_words))
         # The newer hypothesis had more context, so its spelling and punctuation are the better ones.
         self._stable += tail[:agreed]
         self._tail = tail[agreed:]
+        self._heard.append((heard_s, tail))
+        self._heard = deque((at, before[agreed:]) for at, before in self._heard)
         self.changes += changed
         return AgreedText(self._stable, self._tail, changed)
+
+    def _confirmed(self, tail: Sequence[str], heard_s: float) -> int:
+        """How many words at the beginning of `tail` all hypotheses have had for long enough."""
+        while len(self._heard) > 1 and self._heard[1][0] <= heard_s - self._hold_s:
+            self._heard.popleft()
+        if not self._heard or self._heard[0][0] > heard_s - self._hold_s:
+            return 0
+        return min(common_prefix(before, tail) for _, before in self._heard)
 
     def finish(self, words: Sequence[str]) -> tuple[FinalWord, ...]:
         """Turn the final hypothesis into the final text and count the words that it changes in the tail."""
