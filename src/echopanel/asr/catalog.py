@@ -16,6 +16,9 @@ from echopanel.asr.model_files import BadFile, CheckedFile, Checker, join_files,
 from echopanel.errors import ModelUnavailable
 
 
+MEGABYTE = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A line of `echopanel models list`: `folder` is None while the model is not on this machine.
@@ -88,6 +91,14 @@ class Catalog:
         if place.parts:
             self._assemble(entry, place)
         return self._verify(entry, place.folder, afresh=True)
+
+    def size(self, name: str, path: Path | None = None) -> int:
+        """Bytes of a model's weights, on this machine or not.
+
+        Raises:
+            ModelUnavailable: unknown, or incomplete.
+        """
+        return (_own(name, path) / "model.bin").stat().st_size if path else _entry(name).megabytes * MEGABYTE
 
     def listings(self) -> list[Listing]:
         """All models, and where each is or how to get it; nothing is put together or fetched."""

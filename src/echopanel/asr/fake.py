@@ -67,6 +67,10 @@ class Fake:
             devices=("cpu",),
         )
 
+    def size(self, spec: ModelSpec) -> int:  # noqa: ARG002 - the contract's signature
+        """Nothing to speak of."""
+        return 0
+
     def load(self, spec: ModelSpec) -> Model:
         """A model at once.
 

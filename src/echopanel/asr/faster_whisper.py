@@ -43,6 +43,14 @@ class FasterWhisper:
             devices=("cpu", "cuda"),
         )
 
+    def size(self, spec: ModelSpec) -> int:
+        """The size of the file; weights that are turned into 8 bit take half of it.
+
+        Raises:
+            ModelUnavailable: there is no such model.
+        """
+        return self._catalog.size(spec.name, spec.path)
+
     def load(self, spec: ModelSpec) -> Model:
         """Find, verify and load a model.
 
