@@ -1,0 +1,151 @@
+"""Showing the events of a meeting: as captions on a terminal, as lines in a pipe, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from echopanel.audio import Source, to_seconds
+from echopanel.cli.options import printable
+from echopanel.client import events
+from echopanel.client.events import Event, LinkState, LinkStatus
+from echopanel.store.export import LABELS, clock
+from echopanel.transcript import Final, Gap, Partial, Revision, Segment
+from echopanel.wire.messages import Error, Flow, Stopped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Show = Callable[[Event], None]
+
+
+def json_line(event: Event | Stopped) -> None:
+    """Write one event as one line of JSON."""
+    typer.echo(json.dumps(events.as_json(event), ensure_ascii=False))
+
+
+def text_line(event: Event, labels: dict[Source, str]) -> None:
+    """Write what stays: final text to stdout, trouble to stderr."""
+    for line in spoken(event, labels):
+        typer.echo(line)
+    if note := trouble(event):
+        typer.echo(note, err=True)
+
+
+def labels_for(sources: Sequence[Source]) -> dict[Source, str]:
+    """Names of the sources where there is more than one."""
+    return {source: LABELS[source] for source in sources} if len(sources) > 1 else {}
+
+
+def spoken(event: Event, labels: dict[Source, str]) -> list[str]:
+    """The lines of finished text that an event brings."""
+    match event:
+        case Final(segment):
+            return [_line(segment, labels)]
+        case Revision():
+            return [f"{_line(segment, labels)} (corrected)" for segment in event.segments]
+        case _:
+            return []
+
+
+def _line(segment: Segment, labels: dict[Source, str]) -> str:
+    label = f"{labels[segment.source]}: " if segment.source in labels else ""
+    return f"[{clock(segment.start)}] {label}{printable(segment.text)}"
+
+
+def trouble(event: Event) -> str:
+    """What the user has to know about an event, in one line; "" if nothing."""
+    match event:
+        case Gap():
+            seconds = to_seconds(event.end_sample - event.start_sample)
+            return f"{seconds:.1f} s of {event.source} are {event.status}: {printable(event.reason)}"
+        case Error():
+            return f"{event.code}: {printable(event.message)}"
+        case LinkStatus():
+            return _link(event)
+        case _:
+            return ""
+
+
+def _link(status: LinkStatus) -> str:
+    kept = f", {status.buffered_s:.1f} s of audio kept" if status.buffered_s >= 1 else ""
+    match status.state:
+        case LinkState.WAITING:
+            return f"{printable(status.reason)}; trying again in {status.retry_in or 0:.0f} s{kept}"
+        case LinkState.CATCHING_UP:
+            return f"connected again{kept}"
+        case LinkState.LOST:
+            return f"connection lost: {printable(status.reason)}{kept}"
+        case _:
+            return ""
+
+
+class Captions:
+    """Finished text scrolls by; below it stands what is being said, stable words solid and the rest dim."""
+
+    def __init__(self, console: Console, labels: dict[Source, str]) -> None:
+        self._console = console
+        self._labels = labels
+        self._open: dict[Source, Partial] = {}
+        self._flow: Flow | None = None
+
+    def show(self, event: Event) -> None:
+        """Take in an event and print what stays."""
+        match event:
+            case Partial():
+                self._open[event.source] = event
+            case Final(segment):
+                self._close(segment.source, segment.id)
+            case Flow():
+                self._flow = event
+        for line in spoken(event, self._labels):
+            self._console.print(line, markup=False, highlight=False)
+        if note := trouble(event):
+            self._console.print(note, style="yellow", markup=False, highlight=False)
+
+    def _close(self, source: Source, segment: str) -> None:
+        if source in self._open and self._open[source].segment_id == segment:
+            del self._open[source]
+
+    def __rich__(self) -> Text:
+        """The part that changes."""
+        from rich.text import Text
+
+        shown = Text()
+        for source, partial in sorted(self._open.items()):
+            label = f"{self._labels[source]}: " if source in self._labels else ""
+            shown.append(f"[{clock(partial.start)}] {label}{printable(partial.stable)}")
+            shown.append(f" {printable(partial.tail)}\n" if partial.tail else "\n", style="dim")
+        if self._flow:
+            shown.append(_status(self._flow), style="dim")
+        return shown
+
+
+def _status(flow: Flow) -> str:
+    lags = [one.lag_s for one in flow.sources.values() if one.lag_s is not None]
+    lag = f", {max(lags):.1f} s behind" if lags else ""
+    return f"load {flow.load:.2f}{lag}" + (f", level {flow.level}: {flow.reason}" if flow.level else "")
+
+
+@contextmanager
+def display(sources: Sequence[Source], *, as_json: bool) -> Iterator[Show]:
+    """The way of showing that fits: JSON where asked for, captions on a terminal, else lines."""
+    labels = labels_for(sources)
+    if as_json:
+        yield json_line
+    elif not sys.stdout.isatty():
+        yield lambda event: text_line(event, labels)
+    else:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console()
+        captions = Captions(console, labels)
+        with Live(captions, console=console, refresh_per_second=10, transient=True):
+            yield captions.show

@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+FormatName = Literal["txt", "srt", "vtt", "json", "md"]
+
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings file instead of the user's own.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="Directory of transcripts and journals.")
+]
+Provider = Annotated[str | None, typer.Option("--provider", help="Recogniser plug-in.")]
+Model = Annotated[str | None, typer.Option("--model", help="Model out of the catalogue, or a directory.")]
+Token = Annotated[str | None, typer.Option("--token", help="The server's token.", envvar="ECHOPANEL_TOKEN")]
+Language = Annotated[
+    str | None,
+    typer.Option("--language", metavar="CODE", help="Language spoken, such as `en`; else detected."),
+]
+Format = Annotated[FormatName, typer.Option("--format", "-f", help="Kind of file.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could steer the terminal; it may come from anybody."""
+    return "".join(char if char.isprintable() else "�" for char in text)

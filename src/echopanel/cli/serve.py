@@ -1,0 +1,112 @@
+"""`echopanel serve`: the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from echopanel.cli import options
+from echopanel.errors import ConfigError
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; any but a loopback one needs a token.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one.")] = None,
+    token: Annotated[str | None, typer.Option(help="Secret that clients must present.")] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Web pages besides our own that may open the socket, as `https://host:port`, by comma.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM; turns TLS on.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key of the certificate in PEM.")
+    ] = None,
+    data_dir: options.DataDir = None,
+    record: Annotated[bool | None, typer.Option(help="Keep the audio after a session has ended.")] = None,
+    provider: options.Provider = None,
+    model: options.Model = None,
+    load: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[eager|lazy|hybrid]",
+            help="Load the model before serving, at the first session, or in the background.",
+        ),
+    ] = None,
+    max_inference: Annotated[int | None, typer.Option(help="Recogniser calls that run at once.")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Sessions at once.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="[debug|info|warning|error]", help="Least severity logged.")
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[auto|console|json]",
+            help="Log lines for people or machines; auto: people where it is a terminal.",
+        ),
+    ] = None,
+    config: options.Config = None,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Any other option, as docs/configuration.md names it."
+        ),
+    ] = None,
+) -> None:
+    """Run the server; prints the address of its panel.
+
+    Ctrl-C ends it. Options that are not given come from the environment, then the settings file, then the
+    defaults; docs/configuration.md lists them.
+
+    \b
+    Examples:
+      echopanel serve
+      echopanel serve --port 9000 --model base
+      ECHOPANEL_SERVER_TOKEN=correct-horse echopanel serve --host 0.0.0.0
+      echopanel serve --set limits.max_frame_ms=500
+    """
+    from echopanel.cli.models import ensure
+    from echopanel.config import load_settings
+    from echopanel.server.main import run
+
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "server.token": token,
+        "server.allowed_origins": allow_origin or None,
+        "server.tls_cert": tls_cert,
+        "server.tls_key": tls_key,
+        "store.data_dir": data_dir,
+        "store.record": record,
+        "model.provider": provider,
+        "model.name": model,
+        "model.load": load,
+        "engine.max_inference": max_inference,
+        "limits.sessions": max_sessions,
+        "log.level": log_level,
+        "log.format": log_format,
+    }
+    settings = load_settings(flags | parse_further(further or []), config)
+    ensure(settings)
+    run(settings)
+
+
+def parse_further(texts: list[str]) -> dict[str, object]:
+    """Options given as `OPTION=VALUE`.
+
+    Raises:
+        ConfigError: no equals sign.
+    """
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ConfigError("--set", name, "write it as OPTION=VALUE, such as server.port=9000")
+    return {name: value for name, _, value in pairs}

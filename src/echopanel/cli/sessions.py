@@ -1,0 +1,215 @@
+"""`echopanel sessions`: the kept transcripts, straight from the data directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from echopanel.cli import options, output
+from echopanel.errors import EchoPanelError
+
+if TYPE_CHECKING:
+    from echopanel.store.transcripts import SessionRecord, TranscriptStore
+    from echopanel.transcript import Coverage
+
+ABOUT = """
+List, show, export and delete kept transcripts.
+
+Works on the data directory itself, whether a server is running or not.
+
+\b
+Examples:
+  echopanel sessions list
+  echopanel sessions show 0123456789abcdef
+  echopanel sessions export 0123456789abcdef --format srt --output talk.srt
+  echopanel sessions delete 0123456789abcdef
+"""
+
+app = typer.Typer(help=ABOUT, rich_markup_mode=None)
+
+Session = Annotated[str, typer.Argument(metavar="ID", help="Session, as `sessions list` shows it.")]
+
+
+@app.command("list")
+def list_sessions(
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most sessions to list.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Sessions to leave out, from the newest.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List sessions, newest first.
+
+    Shows id, begin, length, state and title.
+
+    \b
+    Examples:
+      echopanel sessions list --limit 10
+      echopanel sessions list --json | jq -r .id
+    """
+    with _store(data_dir, config) as store:
+        records = store.sessions(limit, offset) if store else []
+    for record in records:
+        typer.echo(json.dumps(asdict(record), default=str) if as_json else _line(record))
+    if not records and not as_json:
+        typer.echo("no sessions", err=True)
+
+
+@app.command()
+def show(session: Session, data_dir: options.DataDir = None, config: options.Config = None) -> None:
+    """Show what is known of a session, and its text.
+
+    \b
+    Example:
+      echopanel sessions show 0123456789abcdef
+    """
+    from echopanel.store.export import Format, export
+
+    with _existing(session, data_dir, config) as store:
+        record, transcript = store.session(session), store.transcript(session)
+    for name, value in _facts(record):
+        typer.echo(f"{name + ':':<11}{options.printable(value)}")
+    for source, ledger in transcript.coverage.items():
+        typer.echo(f"{source + ':':<11}{_ledger(ledger)}")
+    typer.echo("")
+    for line in export(transcript, Format.TXT).splitlines():
+        typer.echo(options.printable(line))
+
+
+@app.command()
+def export(
+    session: Session,
+    kind: options.Format = "txt",
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File or directory; else stdout.")
+    ] = None,
+    force: options.Force = False,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+) -> None:
+    """Write a session's transcript as a file.
+
+    \b
+    Examples:
+      echopanel sessions export 0123456789abcdef --format md > meeting.md
+      echopanel sessions export 0123456789abcdef --format vtt --output subtitles/
+    """
+    from echopanel.store.export import Format
+    from echopanel.store.export import export as write_transcript
+
+    with _existing(session, data_dir, config) as store:
+        text = write_transcript(store.transcript(session), Format(kind))
+    if target is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write(target / f"{session}.{kind}" if target.is_dir() else target, text, force=force)
+
+
+@app.command()
+def delete(
+    sessions: Annotated[list[str], typer.Argument(metavar="ID", help="Sessions to delete.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Also sessions that are marked as running.")] = False,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+) -> None:
+    """Delete sessions and their text for good.
+
+    Asks before, on a terminal.
+
+    \b
+    Examples:
+      echopanel sessions delete 0123456789abcdef
+      echopanel sessions delete --yes 0123456789abcdef fedcba9876543210
+    """
+    for session in sessions:
+        with _existing(session, data_dir, config) as store:
+            record = store.session(session)
+            if record.state == "live" and not live:
+                raise EchoPanelError(f"session {session} is running; stop it first, or delete it with --live")
+            if not yes and not _agreed(record):
+                continue
+            store.delete(session)
+            typer.echo(f"deleted {session}", err=True)
+
+
+def _asked_by_a_person() -> bool:
+    return sys.stdin.isatty()
+
+
+def _agreed(record: SessionRecord) -> bool:
+    if not _asked_by_a_person():
+        raise EchoPanelError("deleting needs --yes where nobody can be asked")
+    return typer.confirm(f"Delete {_line(record).strip()}?", err=True)
+
+
+@contextlib.contextmanager
+def _store(data_dir: Path | None, config: Path | None) -> Iterator[TranscriptStore | None]:
+    """The store, or None where there is none yet: looking must not make one."""
+    from echopanel.config import load_settings
+    from echopanel.store.transcripts import FILE_NAME, TranscriptStore
+
+    directory = load_settings({"store.data_dir": data_dir}, config).store.data_dir
+    if not (directory / FILE_NAME).exists():
+        yield None
+        return
+    with TranscriptStore(directory) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def _existing(session: str, data_dir: Path | None, config: Path | None) -> Iterator[TranscriptStore]:
+    """The store, which must have `session`."""
+    from echopanel.errors import UnknownSession
+
+    with _store(data_dir, config) as store:
+        try:
+            if store is None:
+                raise UnknownSession(session)
+            store.session(session)
+        except UnknownSession as error:
+            raise EchoPanelError(f"{error}; `echopanel sessions list` shows those there are") from error
+        yield store
+
+
+def _line(record: SessionRecord) -> str:
+    begin = record.created.astimezone().strftime("%Y-%m-%d %H:%M")
+    title = options.printable(record.title)
+    return f"{record.id}  {begin}  {_length(record):>8}  {record.state:<11}  {title}".rstrip()
+
+
+def _length(record: SessionRecord) -> str:
+    if record.ended is None:
+        return "-"
+    seconds = max(0, round((record.ended - record.created).total_seconds()))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _facts(record: SessionRecord) -> Iterator[tuple[str, str]]:
+    yield "session", record.id
+    if record.title:
+        yield "title", record.title
+    yield "begin", record.created.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    yield "length", f"{_length(record)} ({record.state})"
+    yield "model", f"{record.provider} {record.model}".strip()
+    if record.language:
+        yield "language", record.language
+    if record.continues:
+        yield "continues", record.continues
+
+
+def _ledger(ledger: Coverage) -> str:
+    from echopanel.audio import to_seconds
+
+    return ", ".join(
+        f"{to_seconds(samples):.1f} s {name}"
+        for name, samples in asdict(ledger).items()
+        if name != "lost_ranges"
+    )

@@ -1,0 +1,138 @@
+"""`echopanel stream`: recordings to a server as if they were live."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from echopanel.cli import exits, options
+
+if TYPE_CHECKING:
+    from echopanel.audio import Samples, Source
+    from echopanel.cli.captions import Show
+    from echopanel.client.meeting import Meeting
+    from echopanel.transcript import Coverage
+
+
+def stream(
+    mic: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Recording for the source `mic`."),
+    ],
+    system: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE2", exists=True, dir_okay=False, help="Recording for the source `system`."
+        ),
+    ] = None,
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8765",
+    speed: Annotated[
+        float, typer.Option(min=0, help="Times as fast as real time; 0 as fast as the server takes it.")
+    ] = 1.0,
+    token: options.Token = None,
+    language: options.Language = None,
+    title: Annotated[str | None, typer.Option(help="Title of the session; else the file's name.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON event a line, as in docs/protocol.md.")
+    ] = False,
+) -> int:
+    """Send recordings to a server as if live, and show captions.
+
+    Ends when everything is final text. Ctrl-C stops sending and waits for the rest of the text; a second
+    Ctrl-C ends at once.
+
+    \b
+    Examples:
+      echopanel stream meeting.wav
+      echopanel stream me.wav others.wav --speed 4
+      echopanel stream meeting.wav --json | jq -r 'select(.type == "final").text'
+      ECHOPANEL_TOKEN=correct-horse echopanel stream meeting.wav --url https://example.org:8765
+    """
+    from echopanel.audio import Source
+    from echopanel.client.meeting import connect
+
+    files = {Source.MIC: mic} | ({Source.SYSTEM: system} if system else {})
+    meeting = connect(url, sources=tuple(files), token=token, language=language, title=title or mic.name)
+    return asyncio.run(_stream(files, meeting, speed, as_json=as_json))
+
+
+async def _stream(files: Mapping[Source, Path], meeting: Meeting, speed: float, *, as_json: bool) -> int:
+    from echopanel.cli.captions import display, json_line
+    from echopanel.client.media import decode, duration
+
+    for file in files.values():
+        duration(file)  # what cannot be read is known before a session begins
+    blocks = {source: decode(file) for source, file in files.items()}
+    try:
+        with display(tuple(files), as_json=as_json) as show:
+            async with meeting, asyncio.TaskGroup() as group:
+                group.create_task(_show(meeting, show))
+                finished = await _send_until_interrupted(meeting, blocks, speed)
+                stopped = await meeting.stop()
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    if as_json:
+        json_line(stopped)
+    else:
+        summarise(stopped.coverage)
+    return exits.ExitCode.OK if finished else exits.ExitCode.INTERRUPTED
+
+
+def _first(failures: BaseExceptionGroup) -> BaseException:
+    """What went wrong first, of tasks that were started together."""
+    error = failures.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _show(meeting: Meeting, show: Show) -> None:
+    async for event in meeting:
+        show(event)
+
+
+async def _send_until_interrupted(
+    meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], speed: float
+) -> bool:
+    """Send everything; False when Ctrl-C came before the end."""
+    loop = asyncio.get_running_loop()
+    sending = asyncio.create_task(_send(meeting, blocks, speed))
+    loop.add_signal_handler(signal.SIGINT, sending.cancel)
+    try:
+        await sending
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise  # not Ctrl-C: somebody ends all of this
+        typer.echo("stopping: the rest of the text is coming; Ctrl-C again ends at once", err=True)
+        return False
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+    return True
+
+
+async def _send(meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], speed: float) -> None:
+    """Send all sources side by side, at `speed` times real time."""
+    from echopanel.client.pacing import Pacer, play
+
+    pacer = Pacer(speed)
+    async with asyncio.TaskGroup() as group:
+        for source, source_blocks in blocks.items():
+            group.create_task(play(meeting, source, source_blocks, pacer))
+
+
+def summarise(coverage: Mapping[Source, Coverage]) -> None:
+    """Say on stderr what became of the audio."""
+    from echopanel.audio import to_seconds
+
+    for source, ledger in coverage.items():
+        parts = {
+            "text": ledger.transcribed,
+            "silence": ledger.silence,
+            "pending": ledger.pending,
+            "lost": ledger.lost,
+        }
+        told = ", ".join(f"{to_seconds(samples):.1f} s {name}" for name, samples in parts.items() if samples)
+        typer.echo(f"{source}: {to_seconds(ledger.captured):.1f} s sent: {told or 'nothing'}", err=True)
