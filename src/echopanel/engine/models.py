@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -19,6 +19,7 @@ from echopanel.engine.sounds import known_sound
 from echopanel.errors import EchoPanelError, ModelUnavailable
 from echopanel.policy.lifecycle import Lifecycle, ModelEvent, ModelState, Resident, evictions
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -102,12 +103,9 @@ class ModelHost:
                 return
             self._advance(ModelEvent.LOAD)
             try:
-                self._model, self.load_s = await asyncio.to_thread(
-                    timed, lambda: self._provider.load(self.spec)
-                )
+                self._model, self.load_s = await asyncio.to_thread(timed, self._provider.load, self.spec)
                 self._advance(ModelEvent.LOADED)
-                model = self._model
-                _, self.warmup_s = await asyncio.to_thread(timed, lambda: run_warm_up(model, vad, warm_up))
+                _, self.warmup_s = await asyncio.to_thread(timed, run_warm_up, self._model, vad, warm_up)
             except EchoPanelError as error:
                 self.error = str(error)
                 self._advance(ModelEvent.FAIL)
@@ -201,10 +199,10 @@ class ModelRegistry:
             await loaded[name].unload()
 
 
-def timed(work: Callable[[], T]) -> tuple[T, float]:
+def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
     """What `work` returns, and the seconds it took."""
     started = time.monotonic()
-    return work(), round(time.monotonic() - started, 3)
+    return work(*args, **kwargs), round(time.monotonic() - started, 3)
 
 
 def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:

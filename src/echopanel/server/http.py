@@ -66,12 +66,18 @@ def model_routes(engine: Engine, catalog: Catalog) -> APIRouter:
     @router.get("")
     async def models() -> dict[str, object]:
         """The catalogue, and which model is loaded."""
-        entries = await asyncio.to_thread(catalog.entries)
+        listings = await asyncio.to_thread(catalog.listings)
         loaded = {"provider": engine.host.spec.provider, "model": engine.host.spec.name}
-        return {
-            "loaded": loaded if engine.host.loaded else None,
-            "models": [asdict(entry) for entry in entries],
-        }
+        models = [
+            {
+                "name": one.name,
+                "megabytes": one.megabytes,
+                "languages": one.languages,
+                "here": bool(one.folder),
+            }
+            for one in listings
+        ]
+        return {"loaded": loaded if engine.host.loaded else None, "models": models}
 
     return router
 
@@ -93,8 +99,9 @@ def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
     async def show(session_id: str) -> dict[str, object]:
         """One session with its ledger."""
         record = await keeper.store(store.session, session_id)
-        running = sessions.coverage(session_id)
-        ledgers = running or await keeper.store(store.coverage, session_id)
+        ledgers = sessions.coverage(session_id)
+        if ledgers is None:
+            ledgers = await keeper.store(store.coverage, session_id)
         return summary(record) | {"coverage": {source: asdict(one) for source, one in ledgers.items()}}
 
     @router.get("/{session_id}/transcript")
