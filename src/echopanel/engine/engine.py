@@ -80,7 +80,7 @@ class Engine:
         return self.host.ready or self.settings.load_strategy is LoadStrategy.LAZY
 
     async def start(self) -> None:
-        """Load and warm the model (`eager`), begin to do so in the background (`hybrid`), or leave it (`lazy`).
+        """Load and warm the model (`eager`), begin doing so in the background (`hybrid`), or leave it.
 
         Raises:
             ModelUnavailable: it cannot be used, with what to do.

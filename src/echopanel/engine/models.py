@@ -32,7 +32,7 @@ FINAL = DecodeOptions(language="en", word_timestamps=True)
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """`level` 1: nothing beyond loading; 2: one real inference of each kind; 3: all sizes of chunks and batches."""
+    """`level` 1: only load; 2: one real inference of each kind; 3: all sizes of chunks and batches."""
 
     level: int
     max_batch: int
@@ -103,9 +103,10 @@ class ModelHost:
                 return
             self._advance(ModelEvent.LOAD)
             try:
-                self._model, self.load_s = await asyncio.to_thread(timed, self._provider.load, self.spec)
+                model, self.load_s = await asyncio.to_thread(timed, self._provider.load, self.spec)
+                self._model = model
                 self._advance(ModelEvent.LOADED)
-                _, self.warmup_s = await asyncio.to_thread(timed, run_warm_up, self._model, vad, warm_up)
+                _, self.warmup_s = await asyncio.to_thread(timed, run_warm_up, model, vad, warm_up)
             except EchoPanelError as error:
                 self.error = str(error)
                 self._advance(ModelEvent.FAIL)
@@ -206,7 +207,7 @@ def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, f
 
 
 def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
-    """Let the very instance do what sessions will ask of it, so that the first chunk costs no more than others."""
+    """Let the very instance do what sessions will ask of it: the first chunk shall cost no more than others."""
     if warm_up.level >= 2:
         vad.stream().push(known_sound(1.0))
         seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]

@@ -65,7 +65,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """Turns one source's audio into events, in order. Lives on the event loop; only the recogniser uses threads.
+    """Turns one source's audio into events, in order. Lives on the event loop; the recogniser has the threads.
 
     The voice activity detector runs here too, on the loop: a 100 ms frame costs it well under a millisecond,
     less than handing it to a thread and back.
@@ -108,7 +108,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         state = f"speaking since {self._open.start}" if self._open else "silent"
-        return f"<Pipeline {self.session}/{self.source} at {self.end} [{state}, {self._closing.qsize()} closing]>"
+        return f"<Pipeline {self.session}/{self.source} at {self.end} [{state}, {self.closing} closing]>"
 
     @property
     def end(self) -> int:
@@ -190,7 +190,7 @@ class Pipeline:
         self._silent_from = sample
 
     def _settle_silence(self, until: int) -> None:
-        """Everything outside utterances before `until` is silence; its audio is not needed any more."""
+        """What is outside utterances before `until` is silence; its audio is not needed any more."""
         if self._open is None:
             until = min(until, self.end)
             if until > self._silent_from:

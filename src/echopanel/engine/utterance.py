@@ -13,7 +13,6 @@ from echopanel.policy.agreement import Agreement
 from echopanel.policy.clock import SessionClock
 from echopanel.transcript import Partial, Segment, Word
 
-
 # What hypotheses have agreed on over this much audio is stable, but never the last word.
 HOLD_S = 1.2
 GUARD_WORDS = 1

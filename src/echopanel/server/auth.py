@@ -27,8 +27,8 @@ class Denied:
 class Guard:
     """The rules of one server.
 
-    `origins` are further allowed ones, as `scheme://host:port`. `hosts` are the names it answers to when it has
-    no token; None: any.
+    `origins` are further allowed ones, as `scheme://host:port`. `hosts` are the names it answers to;
+    None: any.
     """
 
     token: str | None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from echopanel.server.auth import Guard
+from echopanel.server.auth import Denied, Guard
 from echopanel.server.problems import denied_response
 
 
@@ -22,12 +22,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it here."""
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            denied = self._guard.check_host(headers)
-            path = scope["path"]
-            if denied is None and path not in self._open and path.startswith(self._guarded):
-                denied = self._guard.check_token(headers)
-            if denied is not None:
-                return await denied_response(denied)(scope, receive, send)
-        await self._app(scope, receive, send)
+        denied = self._check(scope["path"], Headers(scope=scope)) if scope["type"] == "http" else None
+        app = self._app if denied is None else denied_response(denied)
+        await app(scope, receive, send)
+
+    def _check(self, path: str, headers: Headers) -> Denied | None:
+        denied = self._guard.check_host(headers)
+        if denied is None and path not in self._open and path.startswith(self._guarded):
+            return self._guard.check_token(headers)
+        return denied

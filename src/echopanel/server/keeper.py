@@ -1,4 +1,4 @@
-"""Everything that goes to disk, off the event loop: one thread for the transcript store, one for the journal."""
+"""Everything that goes to disk, off the event loop: a thread for the transcripts, one for the journal."""
 
 from __future__ import annotations
 

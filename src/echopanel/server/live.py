@@ -11,7 +11,7 @@ import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
 from echopanel.audio import AudioFrame
-from echopanel.errors import ErrorCode, RemoteProtocolError
+from echopanel.errors import ErrorCode, RemoteProtocolError, StoreError
 from echopanel.server.auth import Guard
 from echopanel.server.outbox import Outbox
 from echopanel.server.problems import denied_response
@@ -51,7 +51,7 @@ class LiveLimits:
 
 
 class Throttle:
-    """A token bucket: `rate` frames a second on average, `burst` at once (a client that catches up sends many)."""
+    """A token bucket: `rate` frames a second on average, `burst` at once (for clients that catch up)."""
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate, self._burst, self._left, self._at = rate, burst, burst, now
@@ -160,6 +160,8 @@ class LiveConnection:
             self._session = await self._sessions.open(start, self._client, self._outbox)
         except Refused as refused:
             raise _Ended(refused.error) from refused
+        except StoreError as error:
+            raise _Ended(Error(ErrorCode.STORAGE_FAILED, str(error))) from error
 
     def _opened(self) -> LiveSession:
         assert self._session is not None, "the state table lets nothing through before `start`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from echopanel.audio import Source
 from echopanel.wire.messages import Ack, Flow, PartialMessage, ServerMessage
@@ -19,6 +20,7 @@ class Outbox:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
+        self._allowance = 0  # messages of `preload` not sent yet, which do not count
         self._serial = 0
         self._waiting: OrderedDict[Key, ServerMessage] = OrderedDict()
         self._filled = asyncio.Event()
@@ -30,11 +32,17 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def preload(self, messages: Iterable[ServerMessage]) -> None:
+        """Add messages however many, for a client that comes back after a long time."""
+        for message in messages:
+            self._allowance += 1
+            self.put(message)
+
     def put(self, message: ServerMessage) -> None:
         """Add a message."""
         key = self._key(message)
         self._waiting.pop(key, None)
-        if len(self._waiting) >= self._bound:
+        if len(self._waiting) >= self._bound + self._allowance:
             self.overflowed.set()
         if self.overflowed.is_set():
             return
@@ -46,6 +54,7 @@ class Outbox:
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
+        self._allowance = max(0, self._allowance - 1)
         return self._waiting.popitem(last=False)[1]
 
     def _key(self, message: ServerMessage) -> Key:

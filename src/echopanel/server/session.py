@@ -129,11 +129,10 @@ class LiveSession:
         return self._outbox is not None
 
     async def attach(self, outbox: Outbox, first: ServerMessage, last_event: int) -> Outbox | None:
-        """Send from now on to `outbox`: `first`, then what was missed since `last_event`; returns the old one."""
+        """Send to `outbox` from now on: `first`, what was missed since `last_event`; returns the old one."""
         async with self._order:
             missed = await self._keeper.store(self._keeper.transcripts.events_after, self.id, last_event)
-            for message in (first, *(from_stored(stored) for stored in missed)):
-                outbox.put(message)
+            outbox.preload([first, *(from_stored(stored) for stored in missed)])
             old, self._outbox = self._outbox, outbox
             return old
 
@@ -174,7 +173,8 @@ class LiveSession:
         told = False
         while durable:
             try:
-                return await self._keeper.store(self._keeper.transcripts.add_events, self.id, durable)
+                await self._keeper.store(self._keeper.transcripts.add_events, self.id, durable)
+                break
             except StoreError as error:
                 if not told:
                     log.error("cannot store the transcript", session=self.id, error=str(error))
