@@ -1,0 +1,135 @@
+"""How often the open utterance is decoded again: spare time buys latency, overload costs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import exp, inf
+
+from echopanel.errors import ConfigError
+
+# How long a load that is over still counts as the recent peak.
+PEAK_FADES_S = 3.0
+
+
+class Mode(StrEnum):
+    """What an interval stands for: below 1 s idle, up to 2 s normal, below the longest loaded."""
+
+    IDLE = "idle"
+    NORMAL = "normal"
+    LOADED = "loaded"
+    SURVIVAL = "survival"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSettings:
+    """`intervals` are the steps to choose from, in seconds, growing; the last one is survival mode.
+
+    A longer one is taken when the load was above `load_high` for `raise_after_s`, the longest at once when
+    more than `backlog_high_s` seconds of audio are queued. A shorter one is taken when the load it would
+    bring was below `load_low` for `lower_after_s`. After a change the load needs `settle_s` to tell of it.
+
+    Raises:
+        ConfigError: values that contradict each other.
+    """
+
+    intervals: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+    load_high: float = 0.8
+    load_low: float = 0.7
+    raise_after_s: float = 2.0
+    lower_after_s: float = 10.0
+    settle_s: float = 6.0
+    backlog_high_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        growing = self.intervals and list(self.intervals) == sorted(set(self.intervals))
+        if not growing or self.intervals[0] <= 0:
+            raise ConfigError("intervals", self.intervals, "must be above 0 and growing")
+        if not 0 < self.load_low <= self.load_high:
+            raise ConfigError("load_low", self.load_low, "must be above 0 and at most load_high")
+
+
+class ChunkInterval:
+    """The interval for the whole server, by load and backlog; to be asked about twice a second.
+
+    Decoding the open utterances costs about 1 / interval, so that a load at interval a predicts load * a / b
+    at interval b. For a shorter b that is rather too much than too little, as finals always cost the same.
+    """
+
+    def __init__(self, settings: ChunkSettings | None = None) -> None:
+        self._settings = settings or ChunkSettings()
+        self._step = 0
+        self._reason = "nothing to do"
+        self._changed_at = -inf
+        self._high_since = inf
+        self._low_since = inf
+        self._peak = 0.0
+        self._seen_at = -inf
+
+    def __repr__(self) -> str:
+        return f"<ChunkInterval {self.interval:g}s [{self.mode}: {self.reason}]>"
+
+    @property
+    def interval(self) -> float:
+        """Seconds of new audio between two decodes of an open utterance."""
+        return self._settings.intervals[self._step]
+
+    @property
+    def mode(self) -> Mode:
+        """The name for how hard times are."""
+        if self._step and self._step == len(self._settings.intervals) - 1:
+            return Mode.SURVIVAL
+        if self.interval < 1.0:
+            return Mode.IDLE
+        return Mode.NORMAL if self.interval <= 2.0 else Mode.LOADED
+
+    @property
+    def reason(self) -> str:
+        """Why the interval is what it is."""
+        return self._reason
+
+    def observe(self, load: float, backlog_s: float, now: float) -> float:
+        """Take a measurement (seconds of audio queued); the answer is the interval to use from now on."""
+        settings = self._settings
+        self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
+        self._seen_at = now
+        self._high_since = min(self._high_since, now) if load > settings.load_high else inf
+        self._low_since = min(self._low_since, now) if self._has_room(load, backlog_s) else inf
+        if backlog_s > settings.backlog_high_s:
+            self._change(len(settings.intervals) - 1, f"{backlog_s:.0f} s of audio queued", now)
+        elif now - max(self._high_since, self._changed_at + settings.settle_s) >= settings.raise_after_s:
+            self._change(self._longer(load), f"load {load:.2f}", now)
+        elif now - self._low_since >= settings.lower_after_s:
+            self._change(self._shorter(), f"load fell to {self._peak:.2f}", now)
+        return self.interval
+
+    def _has_room(self, load: float, backlog_s: float) -> bool:
+        """Whether the next shorter interval would be bearable."""
+        if self._step == 0 or backlog_s > self._settings.backlog_high_s / 2:
+            return False
+        shorter = self._settings.intervals[self._step - 1]
+        return load * self.interval / shorter < self._settings.load_low
+
+    def _longer(self, load: float) -> int:
+        """The first step that promises a load below `load_low`; the last if none does."""
+        needed = self.interval * load / self._settings.load_low
+        if load > 1.0:
+            # More is asked than can be done, so part of what would be asked is not even seen.
+            needed = max(needed, 2 * self.interval)
+        intervals = self._settings.intervals
+        return next(
+            (step for step, interval in enumerate(intervals) if interval >= needed), len(intervals) - 1
+        )
+
+    def _shorter(self) -> int:
+        """The first step that would be bearable also at the recent peak, at most the next shorter one."""
+        needed = self.interval * self._peak / self._settings.load_low
+        intervals = self._settings.intervals[: self._step]
+        return next((step for step, interval in enumerate(intervals) if interval > needed), self._step - 1)
+
+    def _change(self, step: int, reason: str, now: float) -> None:
+        if step != self._step:
+            self._step = step
+            self._reason = reason
+            self._changed_at = now
+            self._high_since = self._low_since = inf
