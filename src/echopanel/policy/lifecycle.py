@@ -64,11 +64,21 @@ class Lifecycle:
     """One model's state and the number of its users."""
 
     def __init__(self) -> None:
-        self.state = ModelState.UNINITIALIZED
-        self.leases = 0
+        self._state = ModelState.UNINITIALIZED
+        self._leases = 0
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.state} [{self.leases} leases]>"
+
+    @property
+    def state(self) -> ModelState:
+        """Where the model is in its life."""
+        return self._state
+
+    @property
+    def leases(self) -> int:
+        """How many use it."""
+        return self._leases
 
     def advance(self, event: ModelEvent) -> ModelState:
         """Take a step of the table.
@@ -77,17 +87,17 @@ class Lifecycle:
             ForbiddenTransition: the table does not have it.
             Leased: `unload` while somebody uses the model.
         """
-        following = TRANSITIONS.get((self.state, event))
+        following = TRANSITIONS.get((self._state, event))
         if following is None:
-            raise ForbiddenTransition(self.state, event)
-        if event is ModelEvent.UNLOAD and self.leases:
+            raise ForbiddenTransition(self._state, event)
+        if event is ModelEvent.UNLOAD and self._leases:
             raise Leased
-        self.state = following
+        self._state = following
         return following
 
     def lease(self) -> None:
         """Somebody begins to use the model, whatever its state; it will not be unloaded meanwhile."""
-        self.leases += 1
+        self._leases += 1
 
     def release(self) -> None:
         """Somebody no longer uses it.
@@ -95,9 +105,9 @@ class Lifecycle:
         Raises:
             ValueError: nobody did.
         """
-        if not self.leases:
+        if not self._leases:
             raise ValueError("released more often than leased")
-        self.leases -= 1
+        self._leases -= 1
 
 
 @dataclass(frozen=True, slots=True)
