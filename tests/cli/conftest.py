@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
+from echopanel.audio import SAMPLE_RATE, float_to_pcm16
 from echopanel.cli.app import app
+from tests.helpers.speech import Speech
 
 
 class Program:
@@ -29,8 +36,26 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """The settings and data of whoever runs the tests play no part."""
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """The settings of whoever runs the tests play no part, and logging is afterwards what it was."""
     monkeypatch.setattr("echopanel.config.layers.config_file", lambda: tmp_path / "none.toml")
-    monkeypatch.setattr("echopanel.config.layers.os.environ", {})
-    return Program()
+    for name in [name for name in os.environ if name.startswith("ECHOPANEL_")]:
+        monkeypatch.delenv(name)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield Program()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, two_cities: Speech) -> Path:
+    """The first sentence of the recording, 8 s, as a WAV file."""
+    path = tmp_path_factory.mktemp("clip") / "clip.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(float_to_pcm16(two_cities.load()[: 8 * SAMPLE_RATE]))
+    return path

