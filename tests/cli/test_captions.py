@@ -1,0 +1,117 @@
+"""How events of a meeting are shown."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from echopanel.audio import Source
+from echopanel.cli.captions import Captions, display, spoken, trouble
+from echopanel.client.events import Event, LinkState, LinkStatus
+from echopanel.errors import ErrorCode
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment
+from echopanel.wire.messages import Error, Flow, SourceFlow
+
+LABELS = {Source.MIC: "You", Source.SYSTEM: "Others"}
+MINE = Segment("m1", Source.MIC, 61.0, 63.0, "Good morning.", 0, 1)
+GAP = Gap(Source.SYSTEM, 16_000, 40_000, "overload", GapStatus.PENDING)
+
+
+def partial(stable: str, tail: str, source: Source = Source.MIC, segment: str = "m1") -> Partial:
+    """An utterance that is still going on."""
+    return Partial(segment, source, 1, 61.0, stable, tail)
+
+
+def flow(level: int = 0, reason: str = "", lag: float | None = 0.5) -> Flow:
+    """The server's state."""
+    source = SourceFlow(0.0, 0, 100, 0.0, lag, 0, Coverage())
+    return Flow(level, "plan", reason, 0.42, 0.1, 0.1, 0.1, 0.5, 0, {Source.MIC: source})
+
+
+@pytest.fixture
+def screen() -> tuple[Captions, io.StringIO]:
+    """Captions, and what scrolls by above them."""
+    printed = io.StringIO()
+    return Captions(Console(file=printed, width=100), LABELS), printed
+
+
+def test_stable_words_are_solid_and_the_rest_is_dim(screen: tuple[Captions, io.StringIO]) -> None:
+    """What may still change looks different; nothing of it scrolls by yet."""
+    captions, printed = screen
+    captions.show(partial("Good", "morn"))
+    captions.show(partial("", "hm", Source.SYSTEM, "s1"))
+    shown = captions.__rich__()
+    assert shown.plain == "[00:01:01] You: Good morn\n[00:01:01] Others:  hm\n"
+    assert [shown.plain[span.start : span.end].strip() for span in shown.spans] == ["morn", "hm"]
+    assert {span.style for span in shown.spans} == {"dim"}
+    assert printed.getvalue() == ""
+
+
+def test_a_final_takes_the_place_of_its_partial(screen: tuple[Captions, io.StringIO]) -> None:
+    """The line scrolls by once; an utterance that began meanwhile stays."""
+    captions, printed = screen
+    captions.show(partial("Good", "morning"))
+    captions.show(partial("And", "", segment="m2"))
+    captions.show(Final(MINE))
+    assert printed.getvalue() == "[00:01:01] You: Good morning.\n"
+    assert captions.__rich__().plain == "[00:01:01] You: And\n"
+    captions.show(Final(Segment("m2", Source.MIC, 61.0, 62.0, "And [bold]so[/bold] on.", 1, 2)))
+    assert captions.__rich__().plain == ""
+    assert "And [bold]so[/bold] on." in printed.getvalue()
+
+
+def test_the_state_of_the_server_stands_below(screen: tuple[Captions, io.StringIO]) -> None:
+    """Load and lag always, the level with its reason where quality is reduced."""
+    captions, _ = screen
+    captions.show(flow())
+    assert captions.__rich__().plain == "load 0.42, 0.5 s behind"
+    captions.show(flow(2, "load above 1", None))
+    assert captions.__rich__().plain == "load 0.42, level 2: load above 1"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (GAP, "1.5 s of system are pending: overload"),
+        (
+            Error(ErrorCode.STORAGE_FAILED, "the disk is full", fatal=False),
+            "storage_failed: the disk is full",
+        ),
+        (
+            LinkStatus(LinkState.WAITING, "the network connection broke", 4.2, 12.3),
+            "the network connection broke; trying again in 4 s, 12.3 s of audio kept",
+        ),
+        (LinkStatus(LinkState.CATCHING_UP, buffered_s=3.0), "connected again, 3.0 s of audio kept"),
+        (LinkStatus(LinkState.LOST, "nobody answers"), "connection lost: nobody answers"),
+        (LinkStatus(LinkState.LIVE), ""),
+        (Final(MINE), ""),
+    ],
+)
+def test_trouble_is_told_in_one_line(
+    screen: tuple[Captions, io.StringIO], capsys: pytest.CaptureFixture[str], event: Event, line: str
+) -> None:
+    """On a terminal between the captions, else on stderr; what is no trouble is not mentioned."""
+    assert trouble(event) == line
+    captions, printed = screen
+    captions.show(event)
+    assert line in printed.getvalue()
+    with display([Source.MIC], as_json=False) as show:
+        show(event)
+    assert capsys.readouterr().err == (f"{line}\n" if line else "")
+
+
+def test_text_is_labelled_where_there_are_two_sources() -> None:
+    """Alone, a source needs no name; a correction says that it is one."""
+    assert spoken(Final(MINE), {}) == ["[00:01:01] Good morning."]
+    assert spoken(Revision(("m1",), (MINE,), "better model"), LABELS) == [
+        "[00:01:01] You: Good morning. (corrected)"
+    ]
+    assert spoken(partial("a", "b"), LABELS) == []
+
+
+def test_nothing_that_was_recognised_can_steer_the_terminal() -> None:
+    """Control characters are shown as what they are: unprintable."""
+    evil = Segment("m1", Source.MIC, 0.0, 1.0, "a\x1b]0;title\x07b", 0, 1)
+    assert spoken(Final(evil), {}) == ["[00:00:00] a�]0;title�b"]
