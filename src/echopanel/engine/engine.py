@@ -58,6 +58,7 @@ class Engine:
         self._models = ModelRegistry(get_provider, self.metrics, settings.model_memory_bytes, self._vad)
         self.host = self._models.host(settings.model)
         self._leases = contextlib.AsyncExitStack()
+        self._loading = asyncio.Lock()
         self._interval = ChunkInterval(settings.chunking)
         self._recogniser = Recogniser(
             lambda: self.host.model,
@@ -76,7 +77,7 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether sessions can be taken: the model is warm, or will be loaded at the first chunk."""
+        """Whether sessions can be taken: the model is warm, or is to be loaded by the first of them."""
         return self.host.ready or self.settings.load_strategy is LoadStrategy.LAZY
 
     async def start(self) -> None:
@@ -98,8 +99,10 @@ class Engine:
         Raises:
             ModelUnavailable: it cannot be used, with what to do.
         """
-        warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
-        await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
+        async with self._loading:
+            if not self.host.life.leases:
+                warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
+                await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
 
     async def close(self) -> None:
         """Stop the workers and free the model."""

@@ -207,7 +207,7 @@ def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, f
 
 
 def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
-    """Let the very instance do what sessions will ask of it: the first chunk shall cost no more than others."""
+    """Let the very instance do what sessions will ask of it: their first chunk shall cost no more."""
     if warm_up.level >= 2:
         vad.stream().push(known_sound(1.0))
         seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis
@@ -15,6 +15,7 @@ from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_sample
 from echopanel.engine.buffer import AudioBuffer
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
+from echopanel.engine.recovery import Past, Range, rebuild_ledger
 from echopanel.engine.signal import Signal
 from echopanel.engine.utterance import Utterance
 from echopanel.errors import TranscriptionFailed
@@ -33,6 +34,7 @@ from echopanel.policy.ledger import Ledger
 from echopanel.policy.scheduler import JobKind
 from echopanel.transcript import Final, Gap, GapStatus, Partial
 
+RECOGNISER_FAILED = "recogniser_failed"
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -65,7 +67,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """Turns one source's audio into events, in order. Lives on the event loop; the recogniser has the threads.
+    """Turns one source's audio into events, in order. Lives on the event loop.
 
     The voice activity detector runs here too, on the loop: a 100 ms frame costs it well under a millisecond,
     less than handing it to a thread and back.
@@ -88,7 +90,7 @@ class Pipeline:
         self.session = session
         self.source = source
         self.ledger = Ledger()
-        self.shed: list[tuple[int, int]] = []
+        self.shed: list[Range] = []
         self.progressed = Signal()
         self._options = options
         self._recogniser = recogniser
@@ -105,6 +107,7 @@ class Pipeline:
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=600)
         self._lag_s: float | None = None
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
+        self._announced: frozenset[Range] = frozenset()
 
     def __repr__(self) -> str:
         state = f"speaking since {self._open.start}" if self._open else "silent"
@@ -140,6 +143,16 @@ class Pipeline:
         self._settle_silence(self._endpointer.silent_until)
         self._ask_for_partial()
 
+    def restore(self, past: Past) -> None:
+        """Go on behind the last final of an earlier process; feed it what the journal has from there."""
+        self.ledger, self.shed = rebuild_ledger(past)
+        self._count = past.count
+        self._announced = frozenset(past.losses)
+        for segment in past.finals[-1:]:
+            # One final tells where the source stands on the session clock.
+            self._clock.place(self.source, segment.start_sample, segment.start)
+        self._restart(past.done)
+
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final."""
         self._cut()
@@ -162,6 +175,21 @@ class Pipeline:
                 self._closing.task_done()
                 self.progressed.notify()
 
+    async def repair(self, read: Callable[[int, int], Awaitable[bytes]]) -> None:
+        """Recognise what was put off, one range after the other; `read` has its audio.
+
+        What fails once more is lost, because it would fail for ever; what finds no room is put off again.
+        """
+        waiting, self.shed = self.shed, []
+        for start, end in waiting:
+            self._count += 1
+            utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
+            utterance.decided_at = time.monotonic()
+            utterance.chunk = Chunk(self.source, start, pcm16_to_float(await read(start, end)))
+            utterance.asked = self._ask_final(utterance)
+            self._closing.put_nowait(utterance)
+            await self._closing.join()
+
     # --- holes and cuts -------------------------------------------------------------------------
 
     def _hole(self, frame: AudioFrame) -> None:
@@ -174,6 +202,8 @@ class Pipeline:
 
     def _lost(self, start: int, end: int, reason: str) -> None:
         self.ledger.lose(start, end, reason)
+        if (start, end) in self._announced:
+            return
         self._metrics.dropped_samples.labels(reason).inc(end - start)
         self._emit(Gap(self.source, start, end, reason, GapStatus.LOST))
 
@@ -219,7 +249,7 @@ class Pipeline:
         self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at)
 
     def _paused(self) -> None:
-        """Decode now what may be the whole utterance: if it is, the final is there when the endpoint comes."""
+        """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
         utterance = self._opened()
         utterance.paused = True
         if self._pace().speculate and self._recogniser.queued(self.session, self.source) == 0:
@@ -320,7 +350,7 @@ class Pipeline:
             self._shed(utterance, "backlog_full")
         except TranscriptionFailed as error:
             self._emit(Trouble(self.source, str(error)))
-            self._shed(utterance, "recogniser_failed")
+            self._shed(utterance, RECOGNISER_FAILED)
         else:
             self._finalise(utterance, utterance.end, hypothesis)
 
@@ -359,6 +389,9 @@ class Pipeline:
 
     def _shed(self, utterance: Utterance, reason: str) -> None:
         assert utterance.end is not None
+        if utterance.deferred and reason == RECOGNISER_FAILED:
+            self._lost(utterance.start, utterance.end, reason)
+            return
         self.shed.append((utterance.start, utterance.end))
         self._emit(Gap(self.source, utterance.start, utterance.end, reason, GapStatus.PENDING))
 

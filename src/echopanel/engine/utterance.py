@@ -25,6 +25,7 @@ class Utterance:
     `covered` is where the newest recognised or asked-for audio ends. `paused` is set while the speaker is
     silent but the endpoint is not decided yet; `speculation` is the decode that was started at that pause in
     the hope that it will serve as the final one. `chunk` is all its audio, once the end is known.
+    `deferred`: it was put off before, and is recognised now from the journal.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Utterance:
     paused: bool = False
     revision: int = 0
     shown: bool = False
+    deferred: bool = False
     decided_at: float = 0.0
     agreement: Agreement = field(default_factory=lambda: Agreement(GUARD_WORDS, HOLD_S))
     asked: asyncio.Future[Hypothesis] | None = None

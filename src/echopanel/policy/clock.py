@@ -56,6 +56,10 @@ class SessionClock:
             self._origin_ms = captured_ms - 1000 * to_seconds(sample)
         line.observe(sample, (captured_ms - self._origin_ms) / 1000)
 
+    def place(self, source: Source, sample: int, seconds: float) -> None:
+        """Say where a source stood before anything was observed (a session that is reopened)."""
+        self._lines.setdefault(source, _Line()).place(sample, seconds)
+
     def at(self, source: Source, sample: int) -> float:
         """When a sample was captured, in seconds; without any capture times simply its index in seconds."""
         line = self._lines.get(source)
@@ -82,6 +86,11 @@ class _Line:
         if not self._samples:
             self._set(sample, to_seconds(sample))
         self._newest = max(self._newest, sample)
+
+    def place(self, sample: int, seconds: float) -> None:
+        """A sample whose place on the session clock is known."""
+        self._set(sample, seconds)
+        self._newest = sample
 
     def observe(self, sample: int, seconds: float) -> None:
         """A frame that was captured at `seconds` on the session clock."""

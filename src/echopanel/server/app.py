@@ -65,6 +65,16 @@ class Server:
         self._tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self._expire())]
         return self
 
+    async def start(self) -> None:
+        """Load the model, then take up the sessions that an earlier process left unfinished.
+
+        Raises:
+            ModelUnavailable: the model cannot be used.
+            StoreError: the data directory cannot be read.
+        """
+        await self.engine.start()
+        await self.sessions.recover()
+
     async def __aexit__(self, *_: object) -> None:
         await self.sessions.close()
         for task in self._tasks:
@@ -84,7 +94,7 @@ def create_app(server: Server) -> FastAPI:
     app = FastAPI(title="EchoPanel", version=__version__)
     catalog = Catalog()
     for router in (
-        health_routes(server.engine),
+        health_routes(server.engine, server.sessions),
         metrics_routes(server.engine),
         model_routes(server.engine, catalog),
         session_routes(server.sessions, server.keeper),

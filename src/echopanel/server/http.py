@@ -23,7 +23,7 @@ from echopanel.store.transcripts import SessionRecord
 UNHEALTHY = {HealthStatus.STARTING, HealthStatus.DEADLOCKED, HealthStatus.FAILED}
 
 
-def health_routes(engine: Engine) -> APIRouter:
+def health_routes(engine: Engine, sessions: Sessions) -> APIRouter:
     """Whether the process answers, whether it takes sessions, and whether it really recognises."""
     router = APIRouter(tags=["health"])
 
@@ -34,9 +34,9 @@ def health_routes(engine: Engine) -> APIRouter:
 
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
-        """200 once the model is loaded and warm, else 503."""
-        state = engine.host.state.value
-        return JSONResponse({"ready": engine.ready, "state": state}, 200 if engine.ready else 503)
+        """200 once sessions can be opened, else 503."""
+        body = {"ready": sessions.ready, "state": engine.host.state.value}
+        return JSONResponse(body, 200 if sessions.ready else 503)
 
     @router.get("/health")
     async def health() -> JSONResponse:

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from echopanel.audio import AudioFrame, Source
+from echopanel.audio import SAMPLE_BYTES, AudioFrame, Source
 from echopanel.errors import EchoPanelError
 from echopanel.store.disk import DiskError
 from echopanel.store.journal import AppendFailed, Journal, SyncFailed
@@ -122,6 +122,22 @@ class Keeper:
         except AppendFailed as error:
             return error.failures
         return {}
+
+    async def read(self, session: str, source: Source, start: int, end: int) -> bytes:
+        """Samples [start, end) as s16le; what the journal lacks of them is silence."""
+        return await self.audio(self._read, session, source, start, end)
+
+    def _read(self, session: str, source: Source, start: int, end: int) -> bytes:
+        pcm = bytearray((end - start) * SAMPLE_BYTES)
+        for first, piece in self.journal.session(session).read(source, start, end):
+            offset = (first - start) * SAMPLE_BYTES
+            pcm[offset : offset + len(piece)] = piece
+        return bytes(pcm)
+
+    def ranges(self, session: str) -> dict[Source, list[tuple[int, int]]]:
+        """What the journal has of each source; on the journal's thread."""
+        journal = self.journal.session(session)
+        return {source: journal.ranges(source) for source in Source}
 
     def forget(self, session: str) -> None:
         """Drop what still waits for a session that has ended."""

@@ -72,7 +72,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         web = WebServer(web_config(settings, server), server)
         serving = asyncio.create_task(web.serve([listening]))
         try:
-            await server.engine.start()
+            await server.start()
             sys.stdout.write(f"EchoPanel is ready: open {panel_address(settings, listening)}\n")
             sys.stdout.flush()
         except BaseException:

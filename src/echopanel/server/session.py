@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
-from echopanel.audio import AudioFrame, Source, to_samples, to_seconds
+from echopanel.asr.provider import DecodeOptions
+from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.engine.engine import Engine
 from echopanel.engine.pipeline import Event, Pipeline, PipelineOptions, Trouble
+from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError
 from echopanel.policy.clock import SessionClock
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.store.transcripts import StoredEvent
+from echopanel.store.transcripts import ResumeRecord, StoredEvent
 from echopanel.transcript import Coverage, Final, Gap, Partial, Revision
 from echopanel.wire.messages import (
     Ack,
@@ -36,6 +39,10 @@ log = structlog.get_logger(__name__)
 
 FLOW_INTERVAL_S = 1.0
 RETRY_STORE_S = 1.0
+REPAIR_AGAIN_S = 0.5
+RECOVERY_SAMPLES = SAMPLE_RATE
+# An idle machine catches up on what was put off.
+REPAIR_BELOW_LOAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +67,27 @@ class LiveSession:
     def __init__(
         self,
         session_id: str,
-        token: str,
-        sources: Sequence[Source],
-        options: PipelineOptions,
+        record: ResumeRecord,
         *,
         engine: Engine,
         keeper: Keeper,
         limits: SessionLimits,
     ) -> None:
         self.id = session_id
-        self.token = token
+        self.record = record
         self._outbox: Outbox | None = None
         self._order = asyncio.Lock()  # attaching must not fall between storing an event and sending it
         self._engine = engine
         self._keeper = keeper
         self._credit = to_samples(limits.credit_s)
-        self._clock = SessionClock()
+        self._clock = SessionClock(record.origin_ms)
         self._events: asyncio.Queue[Event | Flushed] = asyncio.Queue()
         self._last_event = 0
+        self._saved_origin_ms = record.origin_ms
+        options = options_of(record)
         self._tracks = {
             source: Track(engine.pipeline(session_id, source, options, self._clock, self._events.put_nowait))
-            for source in sources
+            for source in record.sources
         }
 
     def __repr__(self) -> str:
@@ -113,8 +120,28 @@ class LiveSession:
 
     async def _settle(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for track in self._tracks.values():
-                group.create_task(track.pipeline.flush())
+            for source, track in self._tracks.items():
+                group.create_task(self._settle_source(source, track.pipeline))
+
+    async def _settle_source(self, source: Source, pipeline: Pipeline) -> None:
+        await pipeline.flush()
+        while pipeline.shed:
+            await pipeline.repair(partial(self._keeper.read, self.id, source))
+            if pipeline.shed:
+                await asyncio.sleep(REPAIR_AGAIN_S)
+
+    async def recover(self, pasts: Mapping[Source, Past], last_event: int) -> None:
+        """Take up what an earlier process left: recognise again what was journaled and is not final."""
+        self._last_event = last_event
+        for source, past in pasts.items():
+            track = self._tracks[source]
+            track.pipeline.restore(past)
+            for start, end in past.journaled:
+                for first in range(max(start, past.done), end, RECOVERY_SAMPLES):
+                    pcm = await self._keeper.read(self.id, source, first, min(end, first + RECOVERY_SAMPLES))
+                    track.pipeline.feed(AudioFrame(source, first, pcm, skipped=True))
+            track.kept = past.end
+            track.timeline = Timeline(past.end)
 
     # --- what goes out ----------------------------------------------------------------------------
 
@@ -153,6 +180,7 @@ class LiveSession:
                 group.create_task(track.pipeline.run())
             group.create_task(self._publish())
             group.create_task(self._report())
+            group.create_task(self._repair())
 
     async def _publish(self) -> None:
         """Write what must not be forgotten to disk, then queue it for sending, in order."""
@@ -202,6 +230,26 @@ class LiveSession:
         while True:
             self.tell(self.flow())
             await changes.wait(FLOW_INTERVAL_S)
+            await self._save_origin()
+
+    async def _save_origin(self) -> None:
+        """Keep where the session clock began, so that times go on after a restart."""
+        if self._saved_origin_ms == self._clock.origin_ms:
+            return
+        record = replace(self.record, origin_ms=self._clock.origin_ms)
+        try:
+            await self._keeper.store(self._keeper.transcripts.save_resume, self.id, record)
+            self._saved_origin_ms = self._clock.origin_ms
+        except StoreError as error:
+            log.error("cannot store the session's clock", session=self.id, error=str(error))
+
+    async def _repair(self) -> None:
+        """While there is time, recognise what was put off."""
+        while True:
+            await asyncio.sleep(REPAIR_AGAIN_S)
+            for source, track in self._tracks.items():
+                if track.pipeline.shed and self._engine.status().load < REPAIR_BELOW_LOAD:
+                    await track.pipeline.repair(partial(self._keeper.read, self.id, source))
 
     def flow(self) -> Flow:
         """How the server and the sources are doing now."""
@@ -257,6 +305,12 @@ class LiveSession:
 
     def _credit_of(self, track: Track) -> int:
         return min(track.kept, track.pipeline.ledger.handled) + self._credit
+
+
+def options_of(record: ResumeRecord) -> PipelineOptions:
+    """What the client wants of the recogniser."""
+    decode = DecodeOptions(language=record.language, prompt=record.prompt, hotwords=record.hotwords)
+    return PipelineOptions(decode, partials=record.partials)
 
 
 def to_stored(message: ServerMessage) -> StoredEvent | None:

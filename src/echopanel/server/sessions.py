@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
-from echopanel.asr.provider import DecodeOptions
 from echopanel.audio import Source
 from echopanel.engine.engine import Engine
-from echopanel.engine.pipeline import PipelineOptions
-from echopanel.errors import ErrorCode, StoreError
+from echopanel.engine.recovery import Past, Range
+from echopanel.errors import ErrorCode, ModelUnavailable, StoreError
 from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.session import LiveSession, SessionLimits
-from echopanel.store.transcripts import SessionRecord, SessionState
-from echopanel.transcript import Coverage
+from echopanel.store.transcripts import ResumeRecord, SessionRecord, SessionState, StoredEvent
+from echopanel.transcript import Coverage, Final, Gap
 from echopanel.wire.messages import Error, Limits, Ready, Start, Stopped
 
 log = structlog.get_logger(__name__)
 
 NOT_READY_RETRY_S = 2.0
+UNAVAILABLE_RETRY_S = 30.0
 
 
 class Refused(Exception):
@@ -67,6 +68,7 @@ class Sessions:
         self._session_limits = session_limits
         self._entries: dict[str, Entry] = {}
         self._going_away = ""
+        self._recovered = False
 
     def __repr__(self) -> str:
         attached = sum(entry.session.attached for entry in self._entries.values())
@@ -79,6 +81,11 @@ class Sessions:
         """The ledgers of a running session."""
         entry = self._entries.get(session_id)
         return None if entry is None else entry.session.coverage()
+
+    @property
+    def ready(self) -> bool:
+        """Whether sessions can be opened."""
+        return self._recovered and self._engine.ready and not self._going_away
 
     @property
     def going_away(self) -> str:
@@ -95,18 +102,23 @@ class Sessions:
         """
         if self._going_away:
             raise Refused(Error(ErrorCode.GOING_AWAY, self._going_away, retry_after=NOT_READY_RETRY_S))
-        if not self._engine.ready:
+        if not self.ready:
             raise Refused(
-                Error(ErrorCode.NOT_READY, "the model is still loading", retry_after=NOT_READY_RETRY_S)
+                Error(ErrorCode.NOT_READY, "the server is still starting", retry_after=NOT_READY_RETRY_S)
             )
         slot = self._admit(client)
         try:
-            entry = await self._resumed(start) if start.resume_token else await self._new(start)
+            await self._engine.load()
+            token = start.resume_token or secrets.token_urlsafe(24)
+            entry = await self._resumed(start, token) if start.resume_token else await self._new(start, token)
+        except ModelUnavailable as error:
+            self._admission.release(slot)
+            raise Refused(Error(ErrorCode.NOT_READY, str(error), retry_after=UNAVAILABLE_RETRY_S)) from error
         except BaseException:
             self._admission.release(slot)
             raise
         self._replace_slot(entry, slot)
-        await self._attach(entry, start, outbox)
+        await self._attach(entry, start, token, outbox)
         return entry.session
 
     def _admit(self, client: str) -> Slot:
@@ -116,8 +128,8 @@ class Sessions:
             raise Refused(Error(admitted.code, admitted.message, retry_after=admitted.retry_after))
         return admitted
 
-    async def _new(self, start: Start) -> Entry:
-        session_id, token = secrets.token_hex(8), secrets.token_urlsafe(24)
+    async def _new(self, start: Start, token: str) -> Entry:
+        session_id = secrets.token_hex(8)
         record = SessionRecord(
             id=session_id,
             created=datetime.now(UTC),
@@ -127,29 +139,49 @@ class Sessions:
             model=self._engine.settings.model.name,
             continues=start.continues,
         )
+        resume = resume_record(start, token)
+        store = self._keeper.transcripts
         try:
-            await self._keeper.store(self._keeper.transcripts.create_session, record)
+            await self._keeper.store(store.create_session, record)
+            await self._keeper.store(store.save_resume, session_id, resume)
             await self._keeper.audio(self._keeper.journal.session, session_id)
         except StoreError as error:
             raise Refused(Error(ErrorCode.STORAGE_FAILED, str(error))) from error
-        session = LiveSession(
-            session_id,
-            token,
-            start.sources,
-            options_of(start),
-            engine=self._engine,
-            keeper=self._keeper,
-            limits=self._session_limits,
-        )
-        entry = Entry(session, asyncio.create_task(session.run(), name=f"session {session_id}"))
-        entry.task.add_done_callback(lambda task: self._failed(entry, task))
-        self._entries[session_id] = entry
         log.info("session opened", session=session_id, sources=list(start.sources))
+        return self._run(self._live(session_id, resume))
+
+    def _live(self, session_id: str, record: ResumeRecord) -> LiveSession:
+        return LiveSession(
+            session_id, record, engine=self._engine, keeper=self._keeper, limits=self._session_limits
+        )
+
+    def _run(self, session: LiveSession) -> Entry:
+        entry = Entry(session, asyncio.create_task(session.run(), name=f"session {session.id}"))
+        entry.task.add_done_callback(lambda task: self._failed(entry, task))
+        self._entries[session.id] = entry
         return entry
 
-    async def _resumed(self, start: Start) -> Entry:
+    async def recover(self) -> None:
+        """Reopen the sessions that an earlier process left unfinished; their clients may come back.
+
+        Raises:
+            StoreError: the data directory cannot be read.
+        """
+        store = self._keeper.transcripts
+        for session_id, record in (await self._keeper.store(store.resumable)).items():
+            stored = await self._keeper.store(store.events_after, session_id)
+            ranges = await self._keeper.audio(self._keeper.ranges, session_id)
+            pasts = {source: past_of(source, ranges[source], stored) for source in record.sources}
+            session = self._live(session_id, record)
+            entry = self._run(session)
+            entry.detached_at = time.monotonic()
+            await session.recover(pasts, max((one.number for one in stored), default=0))
+            log.info("session reopened", session=session_id, sources=list(record.sources))
+        self._recovered = True
+
+    async def _resumed(self, start: Start, token: str) -> Entry:
         entry = self._entries.get(start.session or "")
-        if entry is None or not hmac.compare_digest(entry.session.token, start.resume_token or ""):
+        if entry is None or not hmac.compare_digest(entry.session.record.token_sha256, digest(token)):
             raise Refused(
                 Error(
                     ErrorCode.UNKNOWN_SESSION,
@@ -164,11 +196,11 @@ class Sessions:
         await self._keeper.write()  # so that `next` is what is really in the journal
         return entry
 
-    async def _attach(self, entry: Entry, start: Start, outbox: Outbox) -> None:
+    async def _attach(self, entry: Entry, start: Start, token: str, outbox: Outbox) -> None:
         session = entry.session
         ready = Ready(
             session=session.id,
-            resume_token=session.token,
+            resume_token=token,
             resumed=start.resume_token is not None,
             sources=session.standing(),
             limits=self._limits,
@@ -265,7 +297,29 @@ class Sessions:
         self._replace_slot(entry, None)
 
 
-def options_of(start: Start) -> PipelineOptions:
-    """What the client wants of the recogniser."""
-    decode = DecodeOptions(language=start.language, prompt=start.prompt, hotwords=start.hotwords)
-    return PipelineOptions(decode, partials=start.partials)
+def digest(token: str) -> str:
+    """What is kept of a resume token: enough to know it again, useless to whoever reads the disk."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def resume_record(start: Start, token: str) -> ResumeRecord:
+    """What another process needs to go on with the session."""
+    return ResumeRecord(
+        token_sha256=digest(token),
+        sources=start.sources,
+        language=start.language,
+        prompt=start.prompt,
+        hotwords=start.hotwords,
+        partials=start.partials,
+    )
+
+
+def past_of(source: Source, journaled: Sequence[Range], stored: Sequence[StoredEvent]) -> Past:
+    """What the disk knows of one source."""
+    finals = [one.event.segment for one in stored if isinstance(one.event, Final)]
+    gaps = [one.event for one in stored if isinstance(one.event, Gap)]
+    return Past(
+        journaled=tuple(journaled),
+        finals=tuple(segment for segment in finals if segment.source is source),
+        gaps=tuple(gap for gap in gaps if gap.source is source),
+    )

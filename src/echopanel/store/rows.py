@@ -51,6 +51,23 @@ class StoredEvent:
     event: TranscriptEvent
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeRecord:
+    """What a session needs to be taken up again by another process.
+
+    `token_sha256`: hexadecimal; the token itself is the client's. `origin_ms`: the capture time that counts
+    as zero on the session clock, once it is known.
+    """
+
+    token_sha256: str
+    sources: tuple[Source, ...]
+    language: str | None = None
+    prompt: str = ""
+    hotwords: str = ""
+    partials: bool = True
+    origin_ms: float | None = None
+
+
 class _Kind(StrEnum):
     FINAL = "final"
     REVISION = "revision"
@@ -74,6 +91,16 @@ REPLACE_COVERAGE: Constant = """
         (session, source, captured, received, transcribed, silence, pending, lost, lost_ranges)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+
+
+def resume_to_text(record: ResumeRecord) -> str:
+    """As JSON."""
+    return TypeAdapter(ResumeRecord).dump_json(record).decode()
+
+
+def text_to_resume(text: str) -> ResumeRecord:
+    """The inverse of `resume_to_text`."""
+    return TypeAdapter(ResumeRecord).validate_json(text)
 
 
 def time_to_text(moment: datetime) -> str:

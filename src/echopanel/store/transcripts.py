@@ -19,11 +19,13 @@ from echopanel.store.rows import (
     INSERT_SEGMENT,
     INSERT_SESSION,
     REPLACE_COVERAGE,
+    ResumeRecord,
     SessionRecord,
     SessionState,
     StoredEvent,
     coverage_to_row,
     event_to_row,
+    resume_to_text,
     row_to_coverage,
     row_to_event,
     row_to_segment,
@@ -31,11 +33,12 @@ from echopanel.store.rows import (
     segment_to_row,
     segments_of,
     session_to_row,
+    text_to_resume,
     time_to_text,
 )
 from echopanel.transcript import Coverage, Revision, Segment, Transcript
 
-__all__ = ["SessionRecord", "SessionState", "StoredEvent", "TranscriptStore", "is_session_id"]
+__all__ = ["ResumeRecord", "SessionRecord", "SessionState", "StoredEvent", "TranscriptStore", "is_session_id"]
 
 FILE_NAME = "transcripts.sqlite3"
 
@@ -98,6 +101,22 @@ class TranscriptStore:
         """Return what is known of a session."""
         with self._reading():
             return self._session(session)
+
+    def save_resume(self, session: str, record: ResumeRecord) -> None:
+        """Keep what another process needs to go on with a session."""
+        with self._writing():
+            self._session(session)
+            statement = "INSERT OR REPLACE INTO resumable (session, record) VALUES (?, ?)"
+            self._connection.execute(statement, (session, resume_to_text(record)))
+
+    def resumable(self) -> dict[str, ResumeRecord]:
+        """Return what is needed to go on with the sessions that never ended."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT session, record FROM resumable JOIN sessions ON id = session WHERE state = ?",
+                (SessionState.LIVE,),
+            ).fetchall()
+        return {row["session"]: text_to_resume(row["record"]) for row in rows}
 
     def rename(self, session: str, title: str) -> None:
         """Give a session another title."""

@@ -1,0 +1,96 @@
+"""Taking a source up again from what is on disk: its journal, its finals and its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from echopanel.policy.ledger import Ledger
+from echopanel.transcript import Gap, GapStatus, Segment
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of one source; ranges are (start, end) in samples, in order."""
+
+    journaled: tuple[Range, ...] = ()
+    finals: tuple[Segment, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """Sample behind the last final. Finals come in order, so what is before it was dealt with."""
+        return max((segment.end_sample for segment in self.finals), default=0)
+
+    @property
+    def end(self) -> int:
+        """Sample behind everything that is here."""
+        return max(self.done, self.journaled[-1][1] if self.journaled else 0)
+
+    @property
+    def count(self) -> int:
+        """The highest number that a segment of this source has."""
+        return max((int(segment.id.rpartition("-")[2]) for segment in self.finals), default=0)
+
+    @property
+    def losses(self) -> tuple[Range, ...]:
+        """Ranges that were announced as lost."""
+        return tuple((gap.start_sample, gap.end_sample) for gap in self.gaps if gap.status is GapStatus.LOST)
+
+
+def rebuild_ledger(past: Past) -> tuple[Ledger, list[Range]]:
+    """The account of everything before `past.done`, and the ranges in it that still wait for recognition."""
+    ledger = Ledger()
+    heard = merge([*past.journaled, *((one.start_sample, one.end_sample) for one in past.finals)])
+    for start, end in clip(heard, past.done):
+        if start > ledger.end:
+            settle_hole(ledger, past, start)
+        ledger.receive(start, end)
+    for segment in past.finals:
+        ledger.transcribe(segment.start_sample, segment.end_sample)
+    return ledger, settle_rest(ledger, past)
+
+
+def settle_hole(ledger: Ledger, past: Past, until: int) -> None:
+    """A range that never came: lost if that was announced, else never captured."""
+    reason = next(
+        (gap.reason for gap in past.gaps if gap.start_sample < until and gap.end_sample > ledger.end), ""
+    )
+    if reason:
+        ledger.lose(ledger.end, until, reason)
+    else:
+        ledger.skip(ledger.end, until)
+
+
+def settle_rest(ledger: Ledger, past: Past) -> list[Range]:
+    """What is neither final nor announced as pending was silence; returns the pending ranges."""
+    pending = (gap for gap in past.gaps if gap.status is GapStatus.PENDING)
+    shed = sorted({(gap.start_sample, gap.end_sample) for gap in pending})  # not merged: each is one chunk
+    waiting: list[Range] = []
+    for start, end in ledger.pending_ranges():
+        position = start
+        for first, last in shed:
+            if first < end and last > position:
+                ledger.silence(position, max(position, first))
+                waiting.append((max(position, first), min(last, end)))
+                position = min(last, end)
+        ledger.silence(position, end)
+    return waiting
+
+
+def merge(ranges: Iterable[Range]) -> list[Range]:
+    """Disjoint ranges in order, with those that touch or overlap made one."""
+    merged: list[Range] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def clip(ranges: Sequence[Range], until: int) -> list[Range]:
+    """The part of the ranges before `until`."""
+    return [(start, min(end, until)) for start, end in ranges if start < until]
