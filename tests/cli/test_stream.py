@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--token",
         TOKEN,
         "--data-dir",
-        data,
+        str(data),
         "--log-level",
         "error",
     ]

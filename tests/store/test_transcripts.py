@@ -343,7 +343,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "transcripts.sqlite3") as newer:
         newer.execute("PRAGMA user_version = 999")
     newer.close()
-    with pytest.raises(StoreError, match=r"newer EchoPanel .schema 999, this one knows 1.; update EchoPanel"):
+    with pytest.raises(StoreError, match=r"newer EchoPanel .schema 999, .*; update EchoPanel"):
         TranscriptStore(tmp_path)
 
 
