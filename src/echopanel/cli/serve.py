@@ -10,56 +10,68 @@ import typer
 from echopanel.cli import options
 from echopanel.errors import ConfigError
 
+# The help of each flag is the description of its setting, which a test compares: importing the settings would
+# make `--help` slow.
+Host = Annotated[str | None, typer.Option(help="Address to listen on; any but a loopback one needs a token.")]
+Port = Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one.")]
+Token = Annotated[str | None, typer.Option(help="Secret that clients must present.")]
+Origins = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ORIGIN",
+        help="Web pages besides our own that may open the socket, as `https://host:port`, by comma.",
+    ),
+]
+Certificate = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM; turns TLS on.")
+]
+Key = Annotated[Path | None, typer.Option(metavar="FILE", help="Private key of the certificate in PEM.")]
+Record = Annotated[bool | None, typer.Option(help="Keep the audio after a session has ended.")]
+Load = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[eager|lazy|hybrid]",
+        help="Load the model before serving, at the first session, or in the background.",
+    ),
+]
+Inference = Annotated[int | None, typer.Option(help="Recogniser calls that run at once.")]
+Sessions = Annotated[int | None, typer.Option(help="Sessions at once.")]
+Level = Annotated[
+    str | None, typer.Option(metavar="[debug|info|warning|error]", help="Least severity logged.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[auto|console|json]",
+        help="Log lines for people or machines; auto: people where it is a terminal.",
+    ),
+]
+Further = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="OPTION=VALUE", help="Any other option, as docs/configuration.md names it."
+    ),
+]
+
 
 def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; any but a loopback one needs a token.")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one.")] = None,
-    token: Annotated[str | None, typer.Option(help="Secret that clients must present.")] = None,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ORIGIN",
-            help="Web pages besides our own that may open the socket, as `https://host:port`, by comma.",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM; turns TLS on.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Private key of the certificate in PEM.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    token: Token = None,
+    allow_origin: Origins = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
     data_dir: options.DataDir = None,
-    record: Annotated[bool | None, typer.Option(help="Keep the audio after a session has ended.")] = None,
+    record: Record = None,
     provider: options.Provider = None,
     model: options.Model = None,
-    load: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[eager|lazy|hybrid]",
-            help="Load the model before serving, at the first session, or in the background.",
-        ),
-    ] = None,
-    max_inference: Annotated[int | None, typer.Option(help="Recogniser calls that run at once.")] = None,
-    max_sessions: Annotated[int | None, typer.Option(help="Sessions at once.")] = None,
-    log_level: Annotated[
-        str | None, typer.Option(metavar="[debug|info|warning|error]", help="Least severity logged.")
-    ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[auto|console|json]",
-            help="Log lines for people or machines; auto: people where it is a terminal.",
-        ),
-    ] = None,
+    load: Load = None,
+    max_inference: Inference = None,
+    max_sessions: Sessions = None,
+    log_level: Level = None,
+    log_format: Format = None,
     config: options.Config = None,
-    further: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="OPTION=VALUE", help="Any other option, as docs/configuration.md names it."
-        ),
-    ] = None,
+    further: Further = None,
 ) -> None:
     """Run the server; prints the address of its panel.
 
