@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -147,3 +150,19 @@ def test_ctrl_c_shows_the_end_of_what_was_sent(server: str, clip: Path) -> None:
     assert finals[-1]["text"].startswith("It was")
     ledger = events[-1]["coverage"]["mic"]
     assert ledger["captured"] == ledger["transcribed"] + ledger["silence"] < 128_000
+
+
+def test_a_terminal_shows_captions_as_they_grow(server: str, clip: Path) -> None:
+    """Words appear dim while they may change, and scroll by as a line when they are final."""
+    terminal, stdout = pty.openpty()
+    command = [*ECHOPANEL, "stream", str(clip), "--url", server, "--token", TOKEN, "--speed", "2"]
+    shown = b""
+    with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE) as process:
+        os.close(stdout)
+        with contextlib.suppress(OSError):  # what reading a terminal ends with
+            while part := os.read(terminal, 10_000):
+                shown += part
+    os.close(terminal)
+    assert process.returncode == 0
+    assert re.search(rb"\[00:00:00\] It[^\x1b\n]*\x1b\[2m", shown)
+    assert re.search(rb"\[00:00:00\] It was the best of times[^\x1b\n]*\r\n", shown)

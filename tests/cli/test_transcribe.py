@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -108,12 +110,25 @@ def test_a_recogniser_that_fails_is_one_line(
     assert program.refusal("transcribe", clip, "--provider", "fake") == (1, "out of memory")
 
 
-def test_the_installed_program_shows_progress_on_a_terminal_only(clip: Path, tmp_path: Path) -> None:
-    """In a log file there is the result and nothing else."""
-    done = subprocess.run(
-        [sys.executable, "-m", "echopanel", "transcribe", "--provider", "fake", clip, "-o", tmp_path],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert (done.stdout, done.stderr) == ("", f"wrote {tmp_path / 'clip.txt'}\n")
+def run_with_stderr(stderr: int, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """The program as a process of its own, without the cost of a real model."""
+    command = [sys.executable, "-m", "echopanel", "transcribe", "--provider", "fake", *map(str, arguments)]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, check=True)
+
+
+def test_a_terminal_shows_progress(clip: Path, tmp_path: Path) -> None:
+    """A bar with the file's name and per cent on stderr, and the result alone on stdout."""
+    terminal, stderr = pty.openpty()
+    done = run_with_stderr(stderr, clip)
+    os.close(stderr)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "clip.wav" in shown
+    assert "100%" in shown
+    assert done.stdout.startswith(b"[00:00:0")
+
+
+def test_a_log_file_gets_no_progress(clip: Path, tmp_path: Path) -> None:
+    """There is the result and nothing else."""
+    done = run_with_stderr(subprocess.STDOUT, clip, "-o", tmp_path)
+    assert done.stdout.decode() == f"wrote {tmp_path / 'clip.txt'}\n"

@@ -152,7 +152,6 @@ class ModelSection(Section):
     compute_type: str = Field(
         default="int8", min_length=1, description="Number format that the model computes in."
     )
-    threads: int = Field(default=1, ge=1, description="Threads of one recogniser call.")
     load: Literal["eager", "lazy", "hybrid"] = Field(
         default="eager",
         description="Load the model before serving, at the first session, or in the background.",
