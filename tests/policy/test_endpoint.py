@@ -44,13 +44,14 @@ class Hole:
 
 @dataclass(frozen=True)
 class Flush:
-    padding: int
+    rest: int  # samples behind the last window, or less than none: it was padded
 
 
 # Runs of windows of like probability make longer utterances than windows drawn one by one.
 runs = st.tuples(st.sampled_from([0.0, 0.2, 0.4, 0.6, 1.0]), st.integers(1, 60))
 steps = st.lists(
-    runs | st.builds(Hole, st.integers(0, 50_000)) | st.builds(Flush, st.integers(0, WINDOW - 1)), max_size=25
+    runs | st.builds(Hole, st.integers(0, 50_000)) | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1)),
+    max_size=25,
 )
 some_settings = st.builds(
     EndpointSettings,
@@ -87,8 +88,8 @@ class Run:
         match step:
             case Hole(samples):
                 self._hole(samples)
-            case Flush(padding):
-                self._flush(padding)
+            case Flush(rest):
+                self._flush(rest)
             case (probability, count):
                 for _ in range(count):
                     self._push(probability)
@@ -104,10 +105,11 @@ class Run:
         self._settle(events)
         self._paddable = False
 
-    def _flush(self, padding: int) -> None:
+    def _flush(self, rest: int) -> None:
         if self._paddable:
-            self.end -= padding
+            self.end += min(0, rest)
         self._quiet()
+        self.end += max(0, rest)
         self._settle(self._endpointer.flush(self.end))
         assert not self._endpointer.open
         self._paddable = False
@@ -313,10 +315,18 @@ def test_a_padded_last_window_does_not_count() -> None:
     assert endpointer.flush(10 * WINDOW - 100) == [SpeechEnded(10 * WINDOW - 100, EndReason.FLUSH)]
     feed(endpointer, SPEECH, 10)
     assert endpointer.skip_to(20 * WINDOW - 200) == [SpeechEnded(20 * WINDOW - 200, EndReason.HOLE)]
-    with pytest.raises(ValueError, match="last window"):
+    with pytest.raises(ValueError, match="not within a window"):
         endpointer.skip_to(10 * WINDOW)
-    with pytest.raises(ValueError, match="last window"):
-        endpointer.flush(20 * WINDOW)
+
+
+def test_samples_too_few_for_a_window_belong_to_the_open_utterance() -> None:
+    """What was not scored yet when the audio ended is not lost, but it cannot be much."""
+    endpointer = Endpointer()
+    feed(endpointer, SPEECH, 10)
+    with pytest.raises(ValueError, match="not within a window"):
+        endpointer.flush(11 * WINDOW)
+    assert endpointer.flush(10 * WINDOW + 100) == [SpeechEnded(10 * WINDOW + 100, EndReason.FLUSH)]
+    assert endpointer.silent_until == 10 * WINDOW + 100
 
 
 def test_a_flush_in_a_pause_ends_where_the_pause_said() -> None:

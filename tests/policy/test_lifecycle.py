@@ -73,6 +73,16 @@ def test_the_refusal_says_what_cannot_happen() -> None:
         Lifecycle().advance(ModelEvent.WARM)
 
 
+def test_a_lease_forbids_unloading() -> None:
+    """Until it is released, whoever asks."""
+    life = in_state(ModelState.READY)
+    life.lease()
+    with pytest.raises(Leased):
+        life.advance(ModelEvent.UNLOAD)
+    life.release()
+    assert life.advance(ModelEvent.UNLOAD) is ModelState.UNLOADING
+
+
 @given(st.lists(st.sampled_from([*ModelEvent, "lease", "release"]), max_size=60))
 def test_a_leased_model_is_never_unloaded(script: list[ModelEvent | str]) -> None:
     """Leases are counted exactly, never negative, and forbid `unload` in any order of events."""

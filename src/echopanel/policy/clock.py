@@ -57,7 +57,11 @@ class SessionClock:
         line.observe(sample, (captured_ms - self._origin_ms) / 1000)
 
     def place(self, source: Source, sample: int, seconds: float) -> None:
-        """Say where a source stood before anything was observed (a session that is reopened)."""
+        """Say where a source stood before anything was observed (a session that is reopened).
+
+        Raises:
+            ValueError: something was observed; the past is not changed.
+        """
         self._lines.setdefault(source, _Line()).place(sample, seconds)
 
     def at(self, source: Source, sample: int) -> float:
@@ -89,6 +93,8 @@ class _Line:
 
     def place(self, sample: int, seconds: float) -> None:
         """A sample whose place on the session clock is known."""
+        if self._samples:
+            raise ValueError("a source is placed before its first frame, or not at all")
         self._set(sample, seconds)
         self._newest = sample
 

@@ -139,7 +139,11 @@ class Endpointer:
         """End an open utterance at the newest sample; nothing later will reach back before it.
 
         Args:
-            end: where the audio really ends, if the last window was padded.
+            end: where the audio really ends, if not with a window: up to a window behind the last one pushed
+                (too little to be scored; it belongs to an open utterance), or before its end (it was padded).
+
+        Raises:
+            ValueError: `end` is further away than that.
         """
         return self._break(self._position if end is None else end, EndReason.FLUSH)
 
@@ -215,8 +219,10 @@ class Endpointer:
         return self._position - (len(loud) - best) * WINDOW + WINDOW // 2
 
     def _break(self, newest: int, reason: EndReason) -> list[EndpointEvent]:
-        if not self._position - WINDOW < newest <= self._position:
-            raise ValueError(f"{newest} is not in the last window, which ends at {self._position}")
+        if abs(newest - self._position) >= WINDOW:
+            raise ValueError(f"{newest} is not within a window of {self._position}")
+        if self._voice_end == self._position:
+            self._voice_end = newest
         self._position = newest
         events: list[EndpointEvent] = [self._end(self._voice_stop(), reason)] if self.open else []
         self._candidate = None
