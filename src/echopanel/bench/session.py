@@ -68,7 +68,7 @@ class LiveSession:
                 async with asyncio.timeout(drain):
                     await listening
         except* TimeoutError:
-            self.record.trouble = f"the server did not finish within {drain:.0f} s"
+            self.record.trouble = f"the server did not finish within {drain:g} s"
         except* ConnectionClosed as closed:
             self._note_close(closed)
         except* EchoPanelError as errors:
