@@ -77,9 +77,10 @@ def bench(
     language: options.Language = "en",
     force: options.Force = False,
 ) -> None:
-    """Play recordings to a server from many sources at once, in real time, and measure.
+    """Measure how many live sources a server carries.
 
-    Each number of sources gets a fresh server, unless --url names one. docs/benchmarks.md has definitions.
+    Plays recordings from many sources at once, in real time. Each number of sources gets a fresh server,
+    unless --url names one. docs/benchmarks.md has definitions.
 
     \b
     Examples:
