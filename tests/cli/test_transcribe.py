@@ -69,7 +69,7 @@ def test_several_recordings_of_any_kind_become_files(program: Program, clip: Pat
 
 def test_several_recordings_on_stdout_have_headings(program: Program, clip: Path) -> None:
     """Which text belongs to which file."""
-    lines = program("transcribe", clip, clip).stdout.splitlines()
+    lines = program("transcribe", clip, clip, "--provider", "fake").stdout.splitlines()
     assert [line for line in lines if line.startswith("==>")] == [f"==> {clip} <=="] * 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from itertools import count
 
@@ -47,7 +48,8 @@ class Link:
             RemoteProtocolError: the server does not speak our protocol.
         """
         try:
-            await self._socket.send(self._wire.send(start))
+            with contextlib.suppress(ConnectionClosed):  # a refusal, to be read below, may come first
+                await self._socket.send(self._wire.send(start))
             while True:
                 message = await self._next()
                 if isinstance(message, Ready):
