@@ -20,6 +20,7 @@ from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
+from echopanel.errors import ModelUnavailable
 from echopanel.policy.chunking import ChunkInterval
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.load import LoadMeter
@@ -162,9 +163,17 @@ class Engine:
     async def _tick(self) -> None:
         """Twice a second: look after the workers, and set the pace by the load."""
         while True:
-            self._recogniser.check_workers()
+            if self._recogniser.check_workers():
+                await self._renew_model()
             self._set_pace()
             await asyncio.sleep(TICK_S)
+
+    async def _renew_model(self) -> None:
+        """What hung one worker may hang the next as well."""
+        try:
+            await self.host.renew()
+        except ModelUnavailable as error:
+            log.error("cannot load the model again", error=str(error))
 
     def _set_pace(self) -> None:
         reading = self._recogniser.reading()

@@ -115,6 +115,19 @@ class ModelHost:
                 raise ModelUnavailable(self.spec.name, f"its first inference failed: {error}") from error
             self._advance(ModelEvent.WARM)
 
+    async def renew(self) -> None:
+        """Load the weights once more and use the new ones from now on.
+
+        A call that hangs inside the old ones may hold them for ever, so they are let go without being closed.
+
+        Raises:
+            ModelUnavailable: they cannot be loaded again; the old ones stay.
+        """
+        async with self._flight:
+            if self.ready:
+                self._model = await asyncio.to_thread(self._provider.load, self.spec)
+                log.warning("model loaded again", model=self.spec.name)
+
     async def unload(self) -> None:
         """Free the weights; nothing happens when there are none.
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -164,8 +164,7 @@ class Recogniser:
         )
         self._meter.asked(job.seconds, now)
         submitted = self._scheduler.submit(job, now)
-        for old in submitted.superseded:
-            self._settle(old.id, Superseded())
+        self._supersede(submitted.superseded)
         if submitted.rejected is not None:
             raise QueueFull
         ticket = _Ticket(job, request, asyncio.get_running_loop().create_future())
@@ -176,8 +175,7 @@ class Recogniser:
 
     def cancel(self, session: str, source: Source) -> None:
         """Forget what one source has waiting; running calls end by themselves and are ignored."""
-        for job in self._scheduler.cancel(session, source):
-            self._settle(job.id, Superseded())
+        self._supersede(self._scheduler.cancel(session, source))
 
     def check_workers(self) -> list[Worker]:
         """Replace workers that are dead or past their deadline and try their jobs again; returns them."""
@@ -248,10 +246,14 @@ class Recogniser:
 
     def _retry(self, ticket: _Ticket) -> None:
         submitted = self._scheduler.submit(ticket.job, time.monotonic())
-        for old in submitted.superseded:
-            self._settle(old.id, Superseded())
+        self._supersede(submitted.superseded)
         if submitted.rejected is not None:
             self._settle(ticket.job.id, TranscriptionFailed("failed, and no room in the queue to try again"))
+
+    def _supersede(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self._metrics.superseded.inc()
+            self._settle(job.id, Superseded())
 
     def _replace(self, call: _Call) -> None:
         worker = call.worker

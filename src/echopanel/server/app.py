@@ -86,7 +86,7 @@ class Server:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL_S)
-            await self.sessions.expire()
+            await self.sessions.look_after()
 
 
 def create_app(server: Server) -> FastAPI:

@@ -92,7 +92,7 @@ class LiveConnection:
         self._limits = limits
         self._client = websocket.client.host if websocket.client else ""
         self._wire = ServerConnection(limits.bounds)
-        self._outbox = Outbox(limits.outbox)
+        self._outbox = Outbox(limits.outbox, sessions.metrics.send_seconds.observe)
         self._throttle = Throttle(limits.max_frames_per_second, limits.burst_frames, time.monotonic())
         self._session: LiveSession | None = None
 

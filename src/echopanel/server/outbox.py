@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from echopanel.audio import Source
 from echopanel.wire.messages import Ack, Flow, PartialMessage, ServerMessage
@@ -18,11 +19,13 @@ class Outbox:
     When the rest reaches the bound the client does not read: `overflowed` is set, and nothing more is taken.
     """
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, waited: Callable[[float], None] = lambda _: None) -> None:
+        """`waited` is told the seconds that each message spent here."""
         self._bound = bound
         self._allowance = 0  # messages of `preload` not sent yet, which do not count
         self._serial = 0
-        self._waiting: OrderedDict[Key, ServerMessage] = OrderedDict()
+        self._waited = waited
+        self._waiting: OrderedDict[Key, tuple[float, ServerMessage]] = OrderedDict()
         self._filled = asyncio.Event()
         self.overflowed = asyncio.Event()
 
@@ -46,7 +49,7 @@ class Outbox:
             self.overflowed.set()
         if self.overflowed.is_set():
             return
-        self._waiting[key] = message
+        self._waiting[key] = (time.monotonic(), message)
         self._filled.set()
 
     async def get(self) -> ServerMessage:
@@ -55,7 +58,9 @@ class Outbox:
             self._filled.clear()
             await self._filled.wait()
         self._allowance = max(0, self._allowance - 1)
-        return self._waiting.popitem(last=False)[1]
+        put_at, message = self._waiting.popitem(last=False)[1]
+        self._waited(time.monotonic() - put_at)
+        return message
 
     def _key(self, message: ServerMessage) -> Key:
         match message:

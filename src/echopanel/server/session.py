@@ -102,7 +102,8 @@ class LiveSession:
         if accepted.frame is None:
             self._acknowledge(frame.source, track)  # a replay of what is here; say so again
             return
-        track.pipeline.feed(accepted.frame)
+        with self._engine.metrics.ingest_seconds.time():
+            track.pipeline.feed(accepted.frame)
         self._keeper.append(Entry(self.id, accepted.frame, self._kept, self._refused))
 
     async def flush(self, flush_id: str) -> None:

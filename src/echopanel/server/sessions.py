@@ -15,6 +15,7 @@ import structlog
 
 from echopanel.audio import Source
 from echopanel.engine.engine import Engine
+from echopanel.engine.metrics import Metrics
 from echopanel.engine.recovery import Past, Range
 from echopanel.errors import ErrorCode, ModelUnavailable, StoreError
 from echopanel.policy.admission import Admission, Refusal, Slot
@@ -81,6 +82,11 @@ class Sessions:
         """The ledgers of a running session."""
         entry = self._entries.get(session_id)
         return None if entry is None else entry.session.coverage()
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is measured."""
+        return self._engine.metrics
 
     @property
     def ready(self) -> bool:
@@ -245,8 +251,12 @@ class Sessions:
         if entry is not None:
             await self._end(entry, captured, SessionState.ENDED)
 
-    async def expire(self) -> None:
-        """Finish the sessions whose clients did not come back in time."""
+    async def look_after(self) -> None:
+        """Finish the sessions whose clients did not come back in time; count what waits. Call it often."""
+        pending = sum(
+            ledger.pending for entry in self._entries.values() for ledger in entry.session.coverage().values()
+        )
+        self._engine.metrics.pending_samples.set(pending)
         now = time.monotonic()
         for entry in list(self._entries.values()):
             gone = entry.detached_at
