@@ -24,6 +24,7 @@ WORD_SECONDS = 0.25  # of audio a word
 _WORD = round(WORD_SECONDS * SAMPLE_RATE)
 _SILENCE = 1e-3  # peak amplitude below which a stretch says nothing
 _LEVELS = 64  # words the fake can tell apart
+_MAX_SECONDS = 30.0
 
 
 def _never(_call: int) -> bool:
@@ -62,7 +63,7 @@ class Fake:
             word_timestamps=True,
             prefix=True,
             max_batch=16,
-            max_chunk_seconds=30.0,
+            max_chunk_seconds=_MAX_SECONDS,
             languages=None,
             devices=("cpu",),
         )
@@ -105,13 +106,15 @@ class FakeModel:
         """Read the words out of the chunks.
 
         Raises:
-            TranscriptionFailed: closed, or the script says so.
+            TranscriptionFailed: closed, a chunk is too long, or the script says so.
         """
         with self._lock:
             number = len(self.calls)
             self.calls.append(tuple(chunks))
         if self.closed:
             raise TranscriptionFailed("the model is closed")
+        if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > _MAX_SECONDS:
+            raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {_MAX_SECONDS:.0f} s")
         if self._script.hang(number):
             self._released.wait()
         pause = self._script.seconds_per_call + self._script.rtf * sum(chunk.seconds for chunk in chunks)
