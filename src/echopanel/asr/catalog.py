@@ -15,7 +15,6 @@ from echopanel.asr.hub import Hub, HubUnreachable, Progress, digests
 from echopanel.asr.model_files import BadFile, CheckedFile, Checker, join_files, missing
 from echopanel.errors import ModelUnavailable
 
-
 MEGABYTE = 1_000_000
 
 
