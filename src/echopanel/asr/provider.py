@@ -45,8 +45,11 @@ class ModelSpec:
 class DecodeOptions:
     """How to recognise one chunk.
 
-    `prefix` is text that the chunk is known to begin with; the hypothesis repeats it. `final` asks for the
-    best the model can do with guards and retries; otherwise speed counts. `language` None: detect.
+    `prefix` is text that the chunk is known to begin with; the hypothesis repeats it, so its first
+    `len(prefix.split())` words are the known ones (the last may gain punctuation). Whisper hears a short
+    utterance alone badly: let a chunk begin with the last 4 s or more of the speech before it, cut at the
+    start of a word, and name those words as the prefix. `final` asks for the best the model can do with
+    guards and retries; otherwise speed counts. `language` None: detect.
     """
 
     language: str | None = None
