@@ -7,7 +7,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -15,7 +15,7 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, Model
 from echopanel.audio import Chunk, Source
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.worker import Batch, Outcome, Worker
-from echopanel.errors import TranscriptionFailed
+from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.load import LoadMeter, LoadReading
 from echopanel.policy.scheduler import Job, JobKind, Scheduler
 
@@ -43,8 +43,8 @@ class QueueFull(Exception):
 class Request:
     """What a pipeline wants recognised.
 
-    `take` is called when the job's turn comes, so that a partial can cover what was said meanwhile;
-    `seconds` is the length at the time of asking.
+    `take` is called when the job's turn comes, so that a partial can cover what was said meanwhile; it
+    raises LookupError when the audio is not held any more. `seconds` is the length at the time of asking.
     """
 
     session: str
@@ -66,9 +66,10 @@ class _Ticket:
 
 @dataclass(slots=True)
 class _Call:
-    """A batch inside a worker."""
+    """A batch inside a worker; `jobs` are what the scheduler gave, also those that came to nothing."""
 
     worker: Worker
+    jobs: list[Job]
     tickets: list[_Ticket]
     batch: Batch
     deadline: float = field(default=0.0)
@@ -100,6 +101,7 @@ class Recogniser:
         self._lost_workers: list[Worker] = []
         self._last_call = 0.0
         self._last_replaced = -math.inf
+        self._closed = False
         self.errors = 0
 
     def __repr__(self) -> str:
@@ -187,6 +189,7 @@ class Recogniser:
 
     async def close(self) -> None:
         """End the worker threads; those that hang are left behind as daemons."""
+        self._closed = True
         workers = [*self._idle, *self._calls]
         for ticket in list(self._waiting.values()):
             self._settle(ticket.job.id, TranscriptionFailed("the recogniser is closing"))
@@ -198,31 +201,56 @@ class Recogniser:
         return Worker(f"recogniser-{next(self._names)}", self._finished)
 
     def _pump(self) -> None:
-        while self._idle:
+        while self._idle and not self._closed:
             now = time.monotonic()
             jobs = self._scheduler.next_batch(now)
             if not jobs:
                 return
-            self._start(self._idle.pop(), [self._waiting[job.id] for job in jobs], now)
+            self._start(jobs, now)
 
-    def _start(self, worker: Worker, tickets: list[_Ticket], now: float) -> None:
-        taken = [ticket.request.take() for ticket in tickets]
-        chunks, options = zip(*taken, strict=True)
-        batch = Batch(self._model(), chunks, options)
+    def _start(self, jobs: list[Job], now: float) -> None:
+        tickets, chunks, options = self._take(jobs, now)
+        if not tickets:
+            self._scheduler.done(jobs)
+            return
+        try:
+            batch = Batch(self._model(), tuple(chunks), tuple(options))
+        except ModelUnavailable as error:
+            self._scheduler.done(jobs)
+            self._failed(tickets, TranscriptionFailed(str(error)))
+            return
         expected = batch.seconds * (self._meter.reading(now).rtf_mean or UNKNOWN_RTF)
         deadline = now + self._stuck_after_s + SLOWEST * expected
-        self._calls[worker] = _Call(worker, tickets, batch, deadline)
-        for ticket in tickets:
-            ticket.tries += 1
-            self._metrics.queue_seconds.observe(now - ticket.job.submitted)
+        worker = self._idle.pop()
+        self._calls[worker] = _Call(worker, jobs, tickets, batch, deadline)
         self._metrics.batch_size.observe(len(tickets))
         worker.submit(batch, now)
 
+    def _take(self, jobs: list[Job], now: float) -> tuple[list[_Ticket], list[Chunk], list[DecodeOptions]]:
+        """Fetch the audio of jobs whose turn has come; those that have none any more fail alone."""
+        tickets: list[_Ticket] = []
+        chunks: list[Chunk] = []
+        options: list[DecodeOptions] = []
+        for ticket in [self._waiting[job.id] for job in jobs]:
+            ticket.tries += 1
+            self._metrics.queue_seconds.observe(now - ticket.job.submitted)
+            try:
+                chunk, wanted = ticket.request.take()
+            except LookupError as error:
+                self._settle(ticket.job.id, TranscriptionFailed(f"there is no audio to recognise: {error}"))
+                continue
+            tickets.append(ticket)
+            chunks.append(chunk)
+            options.append(wanted)
+        return tickets, chunks, options
+
     def _finished(self, worker: Worker, outcome: Outcome) -> None:
         call = self._calls.pop(worker)
+        if self._closed:
+            return
         self._idle.append(worker)
         now = self._last_call = time.monotonic()
-        self._scheduler.done([ticket.job for ticket in call.tickets])
+        self._scheduler.done(call.jobs)
         self._meter.called(call.batch.seconds, outcome.elapsed, now)
         self._metrics.decode_seconds.observe(outcome.elapsed)
         if outcome.error is None:
@@ -245,6 +273,8 @@ class Recogniser:
             self._retry(ticket)
 
     def _retry(self, ticket: _Ticket) -> None:
+        # In a bucket of its own, so that a chunk that makes the model fail takes no other down again.
+        ticket.job = replace(ticket.job, bucket=-ticket.job.id)
         submitted = self._scheduler.submit(ticket.job, time.monotonic())
         self._supersede(submitted.superseded)
         if submitted.rejected is not None:
@@ -264,7 +294,7 @@ class Recogniser:
         self._last_replaced = time.monotonic()
         self._metrics.workers_replaced.inc()
         self._idle.append(self._new_worker())
-        self._scheduler.done([ticket.job for ticket in call.tickets])
+        self._scheduler.done(call.jobs)
         self._failed(call.tickets, TranscriptionFailed("the recogniser did not answer in time"))
         self._pump()
 
