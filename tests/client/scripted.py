@@ -1,4 +1,4 @@
-"""A small server that keeps what it gets and resumes sessions, with faults to be switched on. No recogniser."""
+"""A small server that keeps what it gets and resumes sessions, with faults to switch on; no recogniser."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from websockets.asyncio.server import Request, Response, Server, serve
+from websockets.asyncio.server import Server, serve
 from websockets.asyncio.server import ServerConnection as Socket
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source
 from echopanel.errors import ErrorCode, ProtocolError
 from echopanel.transcript import Coverage, Final, Segment
 from echopanel.wire import messages as m
 from echopanel.wire.closing import CLOSING, to_error
-from echopanel.wire.codec import encode
 from echopanel.wire.handshake import SUBPROTOCOL
 from echopanel.wire.server import ServerConnection
 from echopanel.wire.timeline import Hole, Timeline
@@ -69,7 +69,7 @@ class Scripted:
     sessions: dict[str, Session] = field(default_factory=dict)
     received: list[m.ClientMessage | m.Unknown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
-    sockets: set[Socket] = field(default_factory=set)
+    sockets: dict[Socket, ServerConnection] = field(default_factory=dict)
     port: int = 0
 
     @property
@@ -92,15 +92,19 @@ class Scripted:
             socket.transport.abort()
 
     async def say(self, *messages: m.ServerMessage) -> None:
-        """Send messages to all clients as they are, also wrong ones."""
-        for socket in self.sockets:
+        """Send messages to all clients."""
+        for socket, wire in list(self.sockets.items()):
             for message in messages:
-                await socket.send(encode(message))
+                await socket.send(wire.send(message))
+
+    async def say_text(self, text: str) -> None:
+        """Send anything to all clients."""
+        for socket in list(self.sockets):
+            await socket.send(text)
 
     async def handle(self, socket: Socket) -> None:
         """One connection."""
-        self.sockets.add(socket)
-        wire = ServerConnection()
+        wire = self.sockets[socket] = ServerConnection()
         session: Session | None = None
         try:
             async for data in socket:
@@ -119,7 +123,7 @@ class Scripted:
         except ConnectionClosed:
             pass
         finally:
-            self.sockets.discard(socket)
+            del self.sockets[socket]
 
     async def _start(self, socket: Socket, wire: ServerConnection, start: m.Start) -> Session:
         if self.refusal is not None:

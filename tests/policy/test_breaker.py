@@ -76,7 +76,7 @@ def test_a_late_failure_does_not_keep_it_open_longer() -> None:
 
 
 @given(steps)
-def test_between_two_answers_at_most_one_probe_passes(script: list[tuple[str, float]]) -> None:
+def test_between_two_answers_at_most_one_probe_passes(script: list[tuple[str, int]]) -> None:
     """However calls interleave: once tripped, one permission per open period and answer."""
     breaker = Breaker(failures=3, open_s=60, probe_s=20)
     now = 0

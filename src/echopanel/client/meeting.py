@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE, Source, float_to_pcm16
 from echopanel.client.address import Address, live_url
 from echopanel.client.events import Event, LinkState
-from echopanel.client.link import Link
 from echopanel.client.outgoing import Outgoing
 from echopanel.client.settings import Resilience
 from echopanel.client.supervisor import Supervisor
@@ -106,9 +105,9 @@ class Meeting:
             ConfigError: this is no EchoPanel server.
         """
         self._traffic.become(LinkState.CONNECTING)
-        link = await self._supervisor.open()
+        await self._supervisor.open()
         # Owned by this context, not by a TaskGroup: a group would wrap what the caller's block raises.
-        self._runner = asyncio.create_task(self._run(link), name="echopanel meeting")
+        self._runner = asyncio.create_task(self._run(), name="echopanel meeting")
         return self
 
     async def __aexit__(
@@ -118,6 +117,8 @@ class Meeting:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.wait([self._runner])
+            await self._supervisor.close()
+            self._traffic.close()
             if exc is None and not self._runner.cancelled():
                 self._runner.result()
 
@@ -218,9 +219,9 @@ class Meeting:
             raise StopAsyncIteration
         return event
 
-    async def _run(self, link: Link) -> None:
+    async def _run(self) -> None:
         try:
-            await self._supervisor.run(link)
+            await self._supervisor.run()
         except Exception as error:
             self._traffic.fail(ConnectionLost(f"the client failed: {error!r}", resumable=True))
             raise

@@ -37,32 +37,40 @@ class Supervisor:
         )
         self._retry = Retry(resilience.backoff, breaker, resilience.attempts, resilience.quick_failure_s)
         self._by_hand = asyncio.Event()
+        self._link: Link | None = None
 
     def __repr__(self) -> str:
         return f"<Supervisor {self._traffic.state} {self._retry!r}>"
 
-    async def open(self) -> Link:
-        """Make one attempt to connect, resuming the session if there is one."""
+    async def open(self) -> None:
+        """Make one attempt to connect, resuming the session if there is one; a lost session is continued.
+
+        Raises:
+            ConfigError, ConnectionLost, ServerError, RemoteProtocolError: it failed.
+        """
         try:
-            return await self._open(self._next_start())
+            await self._open(self._next_start())
         except ServerError as error:
             if self.ready is None or error.code is not ErrorCode.UNKNOWN_SESSION:
                 raise
-        return await self._open(replace(self._start, continues=self.ready.session))
+            await self._open(replace(self._start, continues=self.ready.session))
 
-    async def run(self, link: Link) -> None:
-        """Run `link`, and others after it, until the session has stopped or has failed for good."""
-        following: Link | None = link
-        while following is not None:
-            link = following
+    async def run(self) -> None:
+        """Run one link after the other until the session has stopped or has failed for good."""
+        while self._link is not None:
+            link, self._link = self._link, None
             try:
                 self._traffic.receive(await link.run())
-                return
             except EchoPanelError as error:
                 await link.close(error)
-                following = await self._again(error)
+                await self._again(error)
             finally:
                 await link.close()
+
+    async def close(self) -> None:
+        """Close the link, if one is open that does not run."""
+        if self._link is not None:
+            await self._link.close()
 
     def reconnect(self) -> None:
         """Try again now, with all counters at zero."""
@@ -71,17 +79,18 @@ class Supervisor:
         if self._traffic.state is LinkState.LOST:
             self._traffic.failure = None
 
-    async def _again(self, cause: EchoPanelError) -> Link | None:
-        """Get a new link; None when `cause`, or what followed it, is final."""
+    async def _again(self, cause: EchoPanelError) -> None:
+        """Get a new link, unless `cause`, or what follows it, is final."""
         while is_retryable(cause):
             await self._pause(cause)
             self._traffic.become(LinkState.CONNECTING)
             try:
-                return await self.open()
+                await self.open()
             except EchoPanelError as error:
                 cause = error
+            else:
+                return
         self._traffic.fail(cause)
-        return None
 
     async def _pause(self, cause: EchoPanelError) -> None:
         """Wait as long as the policies say, or for `reconnect()`."""
@@ -108,11 +117,10 @@ class Supervisor:
         self._traffic.fail(ConnectionLost(reason, resumable=True))
         await self._by_hand.wait()
 
-    async def _open(self, start: Start) -> Link:
+    async def _open(self, start: Start) -> None:
         heartbeat = Heartbeat(time.monotonic(), self._resilience.ping_s, self._resilience.dead_s)
-        link, self.ready = await open_link(self._address, self._traffic, start, heartbeat)
+        self._link, self.ready = await open_link(self._address, self._traffic, start, heartbeat)
         self._retry.ready(time.monotonic())
-        return link
 
     def _next_start(self) -> Start:
         if self.ready is None:

@@ -99,8 +99,9 @@ class Traffic:
         """Nothing will move any more."""
         if self.stopped is None and self.failure is None:
             self.failure = ConnectionLost("the meeting was closed", resumable=True)
-        self.become(LinkState.CLOSED)
-        self.inbox.close()
+        if self.state is not LinkState.CLOSED:
+            self.become(LinkState.CLOSED)
+            self.inbox.close()
 
     def fail(self, error: EchoPanelError) -> None:
         """Callers and the reader get `error`."""
@@ -114,7 +115,7 @@ class Traffic:
         Raises:
             EchoPanelError: it will not come.
         """
-        while name not in self._answered:
+        while name not in self._answered and self.stopped is None:
             self.check()
             await self.moved.wait()
         self._answered.discard(name)

@@ -1,0 +1,92 @@
+"""A TCP proxy on loopback that cuts, delays and throttles what passes through it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Proxy:
+    """Connections to `target`; each is cut after a random number of bytes, in the middle of anything.
+
+    `cuts` is how many are still to come; `refuse` is how many connections after each cut are not accepted.
+    """
+
+    target: int
+    chance: random.Random
+    cuts: int = 0
+    most_bytes: int = 200_000
+    refuse: int = 0
+    port: int = 0
+    made: int = 0
+    refused: int = 0
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _to_refuse: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        if self._to_refuse > 0:
+            self._to_refuse -= 1
+            self.refused += 1
+            writer.transport.abort()
+            return
+        self.made += 1
+        try:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, inner_writer}
+        left = [self.chance.randrange(1, self.most_bytes)] if self.cuts > 0 else None
+        pumps = [
+            asyncio.create_task(self._pump(reader, inner_writer, left)),
+            asyncio.create_task(self._pump(inner_reader, writer, left)),
+        ]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for one in (writer, inner_writer):
+            one.transport.abort()
+        await asyncio.wait(pumps)
+        self._writers -= {writer, inner_writer}
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: list[int] | None
+    ) -> None:
+        """Pass bytes on until there are none, or as many as `left` for both directions."""
+        with suppress(OSError):
+            while data := await reader.read(self.chance.randrange(1, 20_000)):
+                if left is not None:
+                    data = data[: left[0]]
+                    left[0] -= len(data)
+                writer.write(data)
+                await writer.drain()
+                if left is not None and left[0] <= 0:
+                    self.cuts -= 1
+                    self._to_refuse = self.refuse
+                    return
+
+    def cut(self) -> None:
+        """Cut everything now."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxied(proxy: Proxy) -> AsyncIterator[None]:
+    """Run the proxy."""
+    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield
+    finally:
+        server.close()
+        proxy.cut()
+        await server.wait_closed()
