@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def test_every_method_knows_which_sessions_there_are(store: TranscriptStore) -> 
         lambda: store.end_session(OTHER, NOON),
         lambda: store.reopen_session(OTHER),
         lambda: store.delete(OTHER),
+        lambda: store.save_resume(OTHER, ResumeRecord("", ())),
         lambda: store.add_events(OTHER, [final(1, "a")]),
         lambda: store.events_after(OTHER),
         lambda: store.last_event(OTHER),
@@ -126,6 +128,18 @@ def test_a_session_ends_and_may_go_on(store: TranscriptStore) -> None:
     assert store.sessions(state=SessionState.LIVE) == [record()]
     store.end_session(SESSION, later)
     assert store.session(SESSION).state is SessionState.ENDED
+
+
+def test_what_is_needed_to_go_on_is_kept_for_sessions_that_never_ended(store: TranscriptStore) -> None:
+    """The newest record of each live session, until it ends."""
+    store.create_session(record(OTHER))
+    before = ResumeRecord("ab" * 32, (Source.MIC,), "de", "names: Ada", "Lovelace", partials=False)
+    after = replace(before, origin_ms=12_345.678)
+    store.save_resume(SESSION, before)
+    store.save_resume(SESSION, after)
+    store.save_resume(OTHER, before)
+    store.end_session(OTHER, NOON)
+    assert store.resumable() == {SESSION: after}
 
 
 def test_a_new_title_replaces_the_old_one(store: TranscriptStore) -> None:
