@@ -1,0 +1,131 @@
+import { Framer } from "./framer.js";
+
+const REANCHOR_MS = 1000;
+const SETTLE_MS = 250; // the last blocks of a source are still on their way when it ends
+
+/**
+ * Records sources through one AudioContext, so that all have one clock.
+ *
+ * `onFrame(frame)` gets every frame of audio, `onEnded(source)` is told when a source is over: a recording at its end,
+ * a device that was unplugged, a tab that is no longer shared.
+ */
+export class Capture {
+  #context = null;
+  #inputs = new Map();
+  #framers = new Map(); // outlive their inputs: the timeline of a source goes on when it comes back
+  #anchor = null; // a frame of the audio clock and when that was, in ms on the page's clock
+  #onFrame;
+  #onEnded;
+
+  constructor({ onFrame, onEnded }) {
+    this.#onFrame = onFrame;
+    this.#onEnded = onEnded;
+  }
+
+  /** The context of everything recorded, running; the first call has to follow a click. */
+  async context() {
+    if (this.#context === null) {
+      this.#context = new AudioContext();
+      await this.#context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
+    }
+    await this.#context.resume();
+    return this.#context;
+  }
+
+  /** Records a MediaStream as `source`. */
+  async addStream(source, stream) {
+    const context = await this.context();
+    const input = this.#add(source, context.createMediaStreamSource(stream), () => {
+      for (const track of stream.getTracks()) track.stop();
+    });
+    for (const track of stream.getTracks()) track.onended = () => this.#end(source, input);
+  }
+
+  /** Plays an AudioBuffer into `source`, silently and in real time. */
+  async addBuffer(source, buffer) {
+    const context = await this.context();
+    const player = new AudioBufferSourceNode(context, { buffer });
+    const input = this.#add(source, player, () => player.stop());
+    player.onended = () => this.#end(source, input);
+    player.start();
+  }
+
+  /** Whether `source` is being recorded, muted or not. */
+  has(source) {
+    return this.#inputs.has(source);
+  }
+
+  isMuted(source) {
+    return this.#inputs.get(source)?.muted ?? false;
+  }
+
+  /** Leaves out what `source` hears from now on, or not. */
+  mute(source, muted) {
+    const input = this.#inputs.get(source);
+    if (input === undefined) return;
+    input.muted = muted;
+    if (muted) this.#interrupt(source);
+  }
+
+  /** Stops recording `source`. */
+  remove(source) {
+    const input = this.#inputs.get(source);
+    if (input === undefined) return;
+    this.#inputs.delete(source);
+    input.tap.port.postMessage("close");
+    input.tap.port.onmessage = null;
+    input.node.disconnect();
+    input.tap.disconnect();
+    input.release();
+    this.#interrupt(source);
+  }
+
+  /** Stops everything. */
+  async close() {
+    for (const source of [...this.#inputs.keys()]) this.remove(source);
+    const context = this.#context;
+    this.#context = null;
+    await context?.close();
+  }
+
+  #add(source, node, release) {
+    this.remove(source);
+    // The output is silence; a node that leads nowhere is not run by every browser.
+    const tap = new AudioWorkletNode(this.#context, "tap", { numberOfOutputs: 1, outputChannelCount: [1] });
+    const input = { node, tap, release, muted: false };
+    tap.port.onmessage = ({ data }) => this.#hear(source, input, data);
+    node.connect(tap).connect(this.#context.destination);
+    this.#inputs.set(source, input);
+    if (!this.#framers.has(source)) this.#framers.set(source, new Framer(source));
+    return input;
+  }
+
+  #hear(source, input, { frame, samples, stalled }) {
+    if (stalled) this.#interrupt(source);
+    const capturedMs = this.#timeOf(frame, samples.length, stalled);
+    if (input.muted) return;
+    for (const one of this.#framers.get(source).push(samples, this.#context.sampleRate, capturedMs)) this.#onFrame(one);
+  }
+
+  /** When a frame of the audio clock was, on the page's clock; after a stall the two have to be compared anew. */
+  #timeOf(frame, length, stalled) {
+    const perMs = this.#context.sampleRate / 1000;
+    const now = performance.now();
+    if (this.#anchor === null || (stalled && now - this.#anchor.setAt > REANCHOR_MS)) {
+      this.#anchor = { frame, ms: now - length / perMs, setAt: now };
+    }
+    return this.#anchor.ms + (frame - this.#anchor.frame) / perMs;
+  }
+
+  #interrupt(source) {
+    for (const frame of this.#framers.get(source)?.interrupt() ?? []) this.#onFrame(frame);
+  }
+
+  #end(source, input) {
+    setTimeout(() => {
+      if (this.#inputs.get(source) !== input) return;
+      this.remove(source);
+      this.#onEnded(source);
+    }, SETTLE_MS);
+  }
+}

@@ -1,0 +1,67 @@
+import { Phase } from "./client.js";
+import { SAMPLE_RATE } from "./codec.js";
+
+const BEHIND_S = 2; // less than this nobody notices
+const LAG_S = 3;
+const BUSY = new Set(["session_limit", "client_limit", "overloaded"]);
+
+/**
+ * How things stand, in plain words: `{tone, text, hint, action}`.
+ *
+ * `tone` is idle, busy, good, warn or bad; `action` what its user can do: reconnect, token or null. `flow` is the last
+ * `flow` message or null, `now` the client's clock.
+ */
+export function describe(client, flow, now) {
+  if (client.stopping && client.phase === Phase.LIVE) return say("busy", "Finishing the last words");
+  switch (client.phase) {
+    case Phase.CONNECTING:
+      return say("busy", client.session === null ? "Connecting" : "Reconnecting");
+    case Phase.LIVE:
+      return live(client, flow);
+    case Phase.WAITING:
+      return waiting(client, Math.max(1, Math.ceil(client.at - now)));
+    case Phase.LOST:
+      return say("bad", "Connection lost", "What was said since is kept here and will be sent.", "reconnect");
+    case Phase.DENIED:
+      return say("bad", "This server wants a token", "", "token");
+    case Phase.REFUSED:
+      return say("bad", refusal(client.error), client.error?.message ?? "", "reconnect");
+    default:
+      return say("idle", "Stopped");
+  }
+}
+
+function live(client, flow) {
+  const lags = Object.values(flow?.sources ?? {}).filter((source) => source.backlog_s > LAG_S);
+  const lag = Math.max(0, ...lags.map((source) => source.lag_s ?? 0));
+  const behind = Math.max(client.unsentS, lag > LAG_S ? lag : 0);
+  if (behind > BEHIND_S) return say("warn", `Catching up, ${Math.round(behind)} s behind`);
+  if (flow?.level > 0) return say("warn", "Live, at reduced quality", flow.reason);
+  return say("good", "Live");
+}
+
+function waiting({ error, session, stopping }, seconds) {
+  if (stopping) return say("warn", `Reconnecting in ${seconds} s`, "Some words are still missing. Stop again to do without.");
+  if (error.code === "not_ready") return say("busy", "Warming up", "The server is loading its speech model.");
+  if (BUSY.has(error.code)) return say("warn", `Server busy, trying again in ${seconds} s`, error.message);
+  const kept = session === null ? "" : "Nothing is lost: what is said now is sent afterwards.";
+  if (error.code === "going_away") return say("warn", `The server restarts, back in ${seconds} s`, kept);
+  return say("warn", `Reconnecting in ${seconds} s`, kept || "The server cannot be reached. Is it running?", "reconnect");
+}
+
+function refusal(error) {
+  if (error?.code === "session_taken_over") return "Continued in another window";
+  if (error?.code === "unsupported_version") return "This page and the server do not match: reload the page";
+  return "The server refused";
+}
+
+function say(tone, text, hint = "", action = null) {
+  return { tone, text, hint, action };
+}
+
+/** What became of everything that was heard, from the ledgers in `stopped`. */
+export function summarise(coverage) {
+  const lost = Object.values(coverage).reduce((sum, ledger) => sum + ledger.lost, 0) / SAMPLE_RATE;
+  if (lost < 0.05) return "Everything that was heard is in the transcript.";
+  return `${lost.toFixed(1)} s could not be turned into text.`;
+}

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { panel, vectors } from "./shared.mjs";
+
+const { Transcript, clock } = await panel("transcript.js");
+const { Phase } = await panel("client.js");
+const { describe, summarise } = await panel("status.js");
+
+const partial = (revision, stable, tail = "", segment = "mic-1") => ({
+  type: "partial", segment, source: "mic", revision, start: 1, stable, tail,
+});
+const final = (text, segment = "mic-1", start = 1) => ({
+  type: "final", event: 1, segment, source: "mic", start, text, start_sample: start * 16000, end_sample: start * 16000 + 16000,
+});
+
+/** What a view has that does nothing but obey the changes. */
+function follow(transcript, messages) {
+  const shown = new Map();
+  for (const message of messages) {
+    for (const { put, remove } of transcript.apply(message)) {
+      if (put) shown.set(put.key, put);
+      else assert.ok(shown.delete(remove), `${remove} is taken away but was never shown`);
+    }
+  }
+  return shown;
+}
+
+test("events fold to the same transcript as on the Python side, and the changes tell all of it", () => {
+  for (const { messages, speech, gaps } of vectors.transcripts) {
+    const transcript = new Transcript();
+    const shown = follow(transcript, messages);
+    assert.deepEqual(new Set(shown.values()), new Set(transcript.lines));
+    const lines = transcript.lines;
+    const said = lines.filter((line) => line.kind === "speech").map((line) => [line.key.trim(), line.stable]);
+    assert.deepEqual(said.sort(), speech);
+    const missing = lines.filter((line) => line.kind === "gap");
+    const places = missing.map(({ source, start, end, status }) => [source, start * 16000, end * 16000, status]);
+    assert.deepEqual(places.sort(byPlace), gaps.sort(byPlace));
+  }
+});
+
+function byPlace(a, b) {
+  return a[0].localeCompare(b[0]) || a[1] - b[1] || a[2] - b[2] || a[3].localeCompare(b[3]);
+}
+
+test("a partial grows, its final takes its place, and nothing older comes back", () => {
+  const transcript = new Transcript();
+  follow(transcript, [partial(1, "it", "was the"), partial(2, "it was", "the")]);
+  assert.deepEqual([transcript.lines[0].stable, transcript.lines[0].tail], ["it was", "the"]);
+  assert.deepEqual(transcript.apply(partial(1, "it", "was the")), []);
+  transcript.apply(final("It was the best."));
+  assert.deepEqual(transcript.apply(partial(3, "it was the", "best")), []);
+  assert.deepEqual(transcript.lines.map((line) => [line.stable, line.final]), [["It was the best.", true]]);
+});
+
+test("a partial without text takes its segment back", () => {
+  const transcript = new Transcript();
+  const shown = follow(transcript, [partial(1, "", "uh"), partial(2, "", "")]);
+  assert.deepEqual([shown.size, transcript.lines.length], [0, 0]);
+  assert.deepEqual(transcript.apply(partial(3, "", "", "mic-2")), []);
+});
+
+test("the end of a session leaves finished text only", () => {
+  const transcript = new Transcript();
+  follow(transcript, [final("One."), partial(1, "two", "", "mic-2"), { type: "stopped", session: "s", coverage: {} }]);
+  assert.deepEqual(transcript.lines.map((line) => line.stable), ["One."]);
+});
+
+test("segments of a session that had to begin anew do not replace those of the first", () => {
+  const transcript = new Transcript();
+  const ready = (session) => ({ type: "ready", session });
+  follow(transcript, [ready("a"), final("One.", "mic-1", 1), ready("b"), final("Two.", "mic-1", 5)]);
+  assert.deepEqual(transcript.lines.map((line) => line.stable), ["One.", "Two."]);
+});
+
+test("a gap lies where its source's clock says", () => {
+  const transcript = new Transcript();
+  const late = { ...final("One."), start: 601 };
+  const gap = { type: "gap", event: 2, source: "mic", start_sample: 48000, end_sample: 64000, status: "lost", reason: "" };
+  follow(transcript, [late, gap]);
+  assert.deepEqual([transcript.lines[1].start, transcript.lines[1].seconds], [603, 1]);
+});
+
+test("copied text has a line for each finished utterance", () => {
+  const transcript = new Transcript();
+  follow(transcript, [final("Two.", "mic-2", 3725), final("One."), partial(1, "three", "", "mic-3")]);
+  assert.equal(transcript.toText({ mic: "You" }), "[0:01] You: One.\n[1:02:05] You: Two.\n");
+});
+
+test("times read as people write them", () => {
+  assert.deepEqual([0, 59.9, 60, 3599, 3600, 36061].map(clock), ["0:00", "0:59", "1:00", "59:59", "1:00:00", "10:01:01"]);
+});
+
+const SOURCE = { backlog_s: 0, lag_s: 0.4 };
+const client = (changes) => ({
+  phase: Phase.LIVE, session: { id: "s" }, error: null, stopping: false, unsentS: 0, at: 10, ...changes,
+});
+const flow = (changes = {}, level = 0) => ({ level, reason: "load 0.9", sources: { mic: { ...SOURCE, ...changes } } });
+
+test("every state has its plain words", () => {
+  const waiting = (code, changes = {}) => client({ phase: Phase.WAITING, error: { code, message: "why" }, ...changes });
+  const cases = [
+    [client({ phase: Phase.CONNECTING, session: null }), null, "Connecting"],
+    [client({ phase: Phase.CONNECTING }), null, "Reconnecting"],
+    [client(), flow(), "Live"],
+    [client(), flow({}, 1), "Live, at reduced quality"],
+    [client({ unsentS: 12.2 }), flow(), "Catching up, 12 s behind"],
+    [client(), flow({ backlog_s: 9, lag_s: 6.6 }), "Catching up, 7 s behind"],
+    [client(), flow({ backlog_s: 0, lag_s: 6.6 }), "Live"],
+    [client({ stopping: true }), flow(), "Finishing the last words"],
+    [waiting(null), null, "Reconnecting in 4 s"],
+    [waiting("not_ready", { session: null }), null, "Warming up"],
+    [waiting("session_limit", { session: null, at: 36 }), null, "Server busy, trying again in 30 s"],
+    [waiting("going_away"), null, "The server restarts, back in 4 s"],
+    [client({ phase: Phase.LOST }), null, "Connection lost"],
+    [client({ phase: Phase.DENIED }), null, "This server wants a token"],
+    [client({ phase: Phase.REFUSED, error: { code: "session_taken_over" } }), null, "Continued in another window"],
+    [client({ phase: Phase.STOPPED }), null, "Stopped"],
+  ];
+  for (const [state, said, text] of cases) assert.equal(describe(state, said, 6.5).text, text);
+});
+
+test("what its user can do about it is offered", () => {
+  assert.equal(describe(client({ phase: Phase.LOST }), null, 0).action, "reconnect");
+  assert.equal(describe(client({ phase: Phase.DENIED }), null, 0).action, "token");
+  assert.equal(describe(client(), flow(), 0).action, null);
+});
+
+test("the ledger is summed up in a sentence", () => {
+  assert.match(summarise({ mic: { lost: 0 }, system: { lost: 0 } }), /Everything/);
+  assert.match(summarise({ mic: { lost: 16000 }, system: { lost: 8000 } }), /^1\.5 s/);
+});
