@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class Scripted:
     received: list[m.ClientMessage | m.Unknown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     sockets: dict[Socket, ServerConnection] = field(default_factory=dict)
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     port: int = 0
 
     @property
@@ -91,6 +93,11 @@ class Scripted:
         for socket in self.sockets:
             socket.transport.abort()
 
+    async def has_received(self, kind: type[m.Message]) -> None:
+        """Wait for a message of this kind."""
+        async with self.arrived:
+            await self.arrived.wait_for(lambda: any(isinstance(got, kind) for got in self.received))
+
     async def say(self, *messages: m.ServerMessage) -> None:
         """Send messages to all clients."""
         for socket, wire in list(self.sockets.items()):
@@ -109,7 +116,9 @@ class Scripted:
         try:
             async for data in socket:
                 for message in wire.receive(data):
-                    self.received.append(message)
+                    async with self.arrived:
+                        self.received.append(message)
+                        self.arrived.notify_all()
                     if self.silent:
                         continue
                     if isinstance(message, m.Start):

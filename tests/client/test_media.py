@@ -15,7 +15,7 @@ from echopanel.client.media import decode, duration
 from echopanel.errors import AudioError
 
 SECONDS = 3.0
-CODECS = {"wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "ogg": "flac"}
+CODECS = {"wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "m4a": "aac"}
 
 
 def tones(rate: int, channels: int) -> NDArray[np.float32]:
@@ -52,17 +52,18 @@ def test_any_format_becomes_16_khz_mono(tmp_path: Path, name: str, rate: int, ch
     path = write(tmp_path / f"tone.{name}", CODECS[name], rate, channels)
     samples = whole(path)
     assert samples.dtype == np.float32
-    assert len(samples) / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.1)
+    assert len(samples) / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.25)  # codecs pad to whole blocks
     middle = samples[SAMPLE_RATE : 2 * SAMPLE_RATE]
     assert np.argmax(np.abs(np.fft.rfft(middle))) == 440
     loudness = 0.5 if channels == 1 else 0.375
     assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(loudness, rel=0.1)
-    assert duration(path) == pytest.approx(SECONDS, abs=0.1)
+    assert duration(path) == pytest.approx(SECONDS, abs=0.25)
 
 
-def test_opus_is_read_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tone.ogg", "tone.webm"])
+def test_opus_is_read_too(tmp_path: Path, name: str) -> None:
     """What browsers and messengers record."""
-    samples = whole(write(tmp_path / "tone.webm", "libopus", 48_000, 2))
+    samples = whole(write(tmp_path / name, "libopus", 48_000, 2))
     assert np.argmax(np.abs(np.fft.rfft(samples[SAMPLE_RATE : 2 * SAMPLE_RATE]))) == 440
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -323,11 +324,16 @@ async def test_a_server_that_says_nothing(server: Scripted) -> None:
 async def test_a_port_where_something_else_listens() -> None:
     """It accepts and hangs, or answers in the clear where TLS was asked for."""
 
+    gone = asyncio.Semaphore(0)
+
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (await reader.read(1)) == b"\x16":  # a TLS handshake
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await reader.read()
-        writer.close()
+        with suppress(OSError):
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        gone.release()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as other:
         port = other.sockets[0].getsockname()[1]
@@ -337,6 +343,8 @@ async def test_a_port_where_something_else_listens() -> None:
         with pytest.raises(ConfigError, match="TLS failed"):
             async with echopanel.connect(f"wss://127.0.0.1:{port}"):
                 pass
+        await gone.acquire()
+        await gone.acquire()
 
 
 async def test_a_server_of_another_kind(server: Scripted) -> None:
