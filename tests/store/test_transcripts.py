@@ -21,6 +21,7 @@ from echopanel.errors import StoreError, UnknownSession
 from echopanel.store import schema
 from echopanel.store.disk import DiskError, Trouble
 from echopanel.store.transcripts import (
+    ResumeRecord,
     SessionRecord,
     SessionState,
     StoredEvent,
