@@ -12,10 +12,12 @@ from echopanel.asr.features import FRAMES_PER_SECOND, HOP, MAX_FRAMES, LogMel
 from echopanel.asr.guards import Limits, Signals, Verdict, find_loop, judge
 from echopanel.asr.provider import DecodeOptions
 from echopanel.asr.tokens import Vocabulary
-from echopanel.asr.whisper_ct2 import MAX_TOKENS, Decode, Encoding, Search, WhisperCt2
+from echopanel.asr.whisper_ct2 import MAX_TOKENS, Decode, Encoding, Prompt, Search, WhisperCt2
 from echopanel.audio import Chunk, to_samples
 
 _GREEDY = Search()
+_MAX_PREVIOUS = MAX_TOKENS // 2 - 1  # tokens of text before the chunk, as in openai/whisper
+_MAX_PREFIX = 180  # leaves room for what is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,40 +125,40 @@ class Decoder:
         """Decode passages in batches that fit together; `search` None: as each one's options say."""
         prompts = [self._prompt(passage) for passage in passages]
         keys = [
-            (passage.frames, start, passage.language, search or self._search(passage))
-            for passage, (start, _) in zip(passages, prompts, strict=True)
+            (passage.frames, prompt.start, len(prompt.previous), search or self._search(passage))
+            for passage, prompt in zip(passages, prompts, strict=True)
         ]
         results: list[Transcript | None] = [None] * len(passages)
-        for (_, _, _, how), members in batches(keys, self._tuning.max_batch):
-            budget = max(self._budget(passages[index]) for index in members)
+        for (*_, how), members in batches(keys, self._tuning.max_batch):
+            budget = max(self._budget(passages[index], prompts[index]) for index in members)
             decodes = self._whisper.generate(
                 [passages[index].encoding for index in members],
-                [prompts[index][1] for index in members],
+                [prompts[index] for index in members],
                 budget,
                 how,
             )
             for index, decode in zip(members, decodes, strict=True):
-                results[index] = self._judge(passages[index], decode, budget)
+                results[index] = self._judge(passages[index], prompts[index], decode, budget)
         return [result for result in results if result is not None]
 
     def _search(self, passage: Passage) -> Search:
         return self._tuning.final if passage.options.final else self._tuning.partial
 
-    def _prompt(self, passage: Passage) -> tuple[int, list[int]]:
-        """Where the start sequence stands, and: previous text, start sequence, prefix."""
+    def _prompt(self, passage: Passage) -> Prompt:
         options, vocabulary = passage.options, self._vocabulary
-        previous = vocabulary.encode(f"{options.hotwords} {options.prompt}")[-(MAX_TOKENS // 2 - 1) :]
-        before = [vocabulary.previous, *previous] if previous else []
-        start = [*vocabulary.task(passage.language), vocabulary.no_timestamps]
-        prefix = vocabulary.encode(options.prefix)[: self._budget(passage) - 1]
-        return len(before), [*before, *start, *prefix]
+        previous = vocabulary.encode(f"{options.hotwords} {options.prompt}")[-_MAX_PREVIOUS:]
+        return Prompt(
+            (vocabulary.previous, *previous) if previous else (),
+            (*vocabulary.task(passage.language), vocabulary.no_timestamps),
+            tuple(vocabulary.encode(options.prefix)[:_MAX_PREFIX]),
+        )
 
-    def _budget(self, passage: Passage) -> int:
+    def _budget(self, passage: Passage, prompt: Prompt) -> int:
         """Most tokens a passage may have: nobody says more than 8 a second in English."""
         rate = 8.0 if passage.language in (None, "en") else 20.0
-        return min(MAX_TOKENS // 2 - 1, round(rate * passage.chunk.seconds) + 10)
+        return min(MAX_TOKENS // 2 - 1, len(prompt.prefix) + round(rate * passage.chunk.seconds) + 10)
 
-    def _judge(self, passage: Passage, decode: Decode, budget: int) -> Transcript:
+    def _judge(self, passage: Passage, prompt: Prompt, decode: Decode, budget: int) -> Transcript:
         tokens = tuple(token for token in decode.tokens if token < self._vocabulary.end)
         loop = find_loop(tokens)
         signals = Signals(
@@ -168,7 +170,7 @@ class Decoder:
             loop=loop,
         )
         verdict = judge(signals, self._tuning.limits)
-        kept = tokens[: loop.start + loop.period] if loop else tokens
+        kept = tokens[: max(loop.start + loop.period, len(prompt.prefix))] if loop else tokens
         return Transcript(passage, kept if verdict is not Verdict.DROP else (), signals, verdict)
 
 

@@ -32,8 +32,25 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """Previous text, start sequence and known beginning of the text, of one chunk."""
+
+    previous: tuple[int, ...]
+    start: tuple[int, ...]
+    prefix: tuple[int, ...] = ()
+
+    @property
+    def tokens(self) -> list[int]:
+        """All of it in order."""
+        return [*self.previous, *self.start, *self.prefix]
+
+
+@dataclass(frozen=True, slots=True)
 class Decode:
-    """What `generate` found: text tokens, their mean log-probability and the no-speech probability."""
+    """What `generate` found: text tokens, prefix included, and the no-speech probability.
+
+    `avg_logprob` is the mean over the tokens behind the prefix and the end token, as in openai/whisper.
+    """
 
     tokens: tuple[int, ...]
     avg_logprob: float
@@ -91,13 +108,13 @@ class WhisperCt2:
             return encoding
 
     def generate(
-        self, encodings: Sequence[Encoding], prompts: Sequence[Sequence[int]], budget: int, search: Search
+        self, encodings: Sequence[Encoding], prompts: Sequence[Prompt], budget: int, search: Search
     ) -> list[Decode]:
-        """Decode chunks of equal shape whose prompts have their start sequence at the same place.
+        """Decode chunks of equal shape whose previous texts are equally long.
 
         Args:
             encodings: encoder outputs.
-            prompts: previous text, start sequence and prefix of each.
+            prompts: one for each chunk.
             budget: most tokens of text, the prefix included.
             search: beam, penalty, temperature.
 
@@ -107,13 +124,13 @@ class WhisperCt2:
         with _failures_mapped("generate"):
             results = self._model.generate(
                 _stacked(encodings),
-                [list(prompt) for prompt in prompts],
-                max_length=_max_length(budget, max(len(prompt) for prompt in prompts)),
+                [prompt.tokens for prompt in prompts],
+                max_length=_max_length(budget, len(prompts[0].previous) + len(prompts[0].start)),
                 return_scores=True,
                 return_no_speech_prob=True,
                 **_search_arguments(search),
             )
-            return [_decode(result) for result in results]
+            return [_decode(result, prompt) for result, prompt in zip(results, prompts, strict=True)]
 
     def align(
         self,
@@ -174,11 +191,11 @@ def _search_arguments(search: Search) -> dict[str, Any]:
     return {"beam_size": search.beam_size, "repetition_penalty": search.repetition_penalty}
 
 
-def _decode(result: Any) -> Decode:
+def _decode(result: Any, prompt: Prompt) -> Decode:
     tokens = tuple(result.sequences_ids[0])
-    # The score is the mean over the tokens; openai/whisper also counts the end token.
-    score = result.scores[0] * len(tokens) / (len(tokens) + 1)
-    return Decode(tokens, float(score), float(result.no_speech_prob))
+    # The score is the sum over the free tokens divided by the number of all, without the end token.
+    free = max(len(tokens) - len(prompt.prefix), 0) + 1
+    return Decode(tokens, float(result.scores[0]) * len(tokens) / free, float(result.no_speech_prob))
 
 
 def _alignment(result: Any) -> Alignment:
