@@ -119,6 +119,51 @@ def test_two_hypotheses_make_words_stable() -> None:
     assert repr(agreement) == "<Agreement [5 stable, 2 open, 1 changes]>"
 
 
+def test_agreement_must_last() -> None:
+    """With `hold_s`, hypotheses close in time confirm nothing; the first one that is old enough does."""
+    agreement = Agreement(guard_words=0, hold_s=1.0)
+    stable = [agreement.update(["a", "b"], heard_s).stable for heard_s in (0.3, 0.6, 0.9, 1.2, 1.5)]
+    assert stable == [(), (), (), (), ("a", "b")]
+
+
+def test_one_dissent_within_the_time_prevents_agreement() -> None:
+    """A word is stable when all hypotheses of the time had it, not only the first and the last."""
+    agreement = Agreement(guard_words=0, hold_s=1.0)
+    heard = [(0.0, "a b c"), (0.5, "a x c"), (1.0, "a b c"), (1.5, "a b c"), (2.0, "a b c")]
+    stable = [" ".join(agreement.update(words.split(), heard_s).stable) for heard_s, words in heard]
+    assert stable == ["", "", "a", "a", "a b c"]
+
+
+timed = st.lists(st.tuples(st.floats(0.1, 1.0), hypothesis), max_size=10)
+
+
+@given(guards, st.floats(0.0, 2.0), timed)
+def test_whatever_is_stable_was_in_every_hypothesis_of_the_time(
+    guard_words: int, hold_s: float, script: list[tuple[float, list[str]]]
+) -> None:
+    """Stable words only grow, and a new one was there for `hold_s` seconds of audio without a break."""
+    agreement = Agreement(guard_words, hold_s)
+    history: list[tuple[float, tuple[str, ...]]] = []
+    heard_s = 0.0
+    for step, words in script:
+        heard_s += step
+        before = agreement.stable
+        shown = agreement.update(words, heard_s)
+        assert shown.stable[: len(before)] == before
+        fresh = [normalise(word) for word in shown.stable[len(before) :]]
+        old = [index for index, (at, _) in enumerate(history) if at <= heard_s - hold_s]
+        assert old or not fresh
+        for _, text in history[max(old, default=0) :]:
+            assert [normalise(w) for w in text[len(before) : len(before) + len(fresh)]] == fresh
+        history.append((heard_s, (*shown.stable, *shown.tail)))
+
+
+def test_a_long_contradiction_leaves_words_unheard() -> None:
+    """More stable words than the hypothesis has: what is missing has no place in it."""
+    assert align(["a", "b", "c", "d"], ["a", "x", "d"]) == [0, 1, None, 2]
+    assert align(["b", "c"], ["x", "y", "b", "c"]) == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("heard", "tail"),
     [

@@ -133,6 +133,16 @@ def test_a_stamp_that_is_no_time_is_ignored(bad: float) -> None:
     assert clock.at(Source.MIC, 60 * SAMPLE_RATE) == pytest.approx(60.0)
 
 
+def test_a_frame_from_further_back_is_ignored() -> None:
+    """Neither its index nor its stamp moves anything."""
+    clock = SessionClock()
+    device = Device(Source.MIC, 0.0, none)
+    for _ in device.frames(clock, 10):
+        pass
+    clock.observe(Source.MIC, 0, BOOT_MS + 99_000.0)
+    assert worst(clock, device, 30) < 0.001
+
+
 def test_capture_times_may_begin_late() -> None:
     """The first known capture time sets the origin so that nothing jumps."""
     clock = SessionClock()

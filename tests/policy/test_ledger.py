@@ -30,7 +30,8 @@ class Painting(RuleBasedStateMachine):
     def paint(self, start: int, end: int, label: str) -> None:
         """Do it if the picture says it is legal, else check that it is refused without a trace."""
         operation = getattr(self.ledger, label)
-        if start <= end <= len(self.labels) and set(self.labels[start:end]) <= {"pending"}:
+        nothing = start == end
+        if nothing or (start < end <= len(self.labels) and set(self.labels[start:end]) == {"pending"}):
             operation(start, end)
             self.labels[start:end] = [label] * (end - start)
         else:
@@ -157,6 +158,49 @@ def test_a_shed_range_is_pending_until_it_is_repaired() -> None:
     assert (ledger.handled, ledger.pending_ranges()) == (10, [(10, 20)])
     ledger.transcribe(10, 20)
     assert (ledger.handled, ledger.pending_ranges()) == (30, [])
+
+
+def test_losses_are_listed_in_order_and_joined() -> None:
+    """Neighbours with the same reason are one range, whichever was lost first."""
+    ledger = Ledger()
+    ledger.receive(0, 50)
+    for start, reason in ((30, "quota"), (10, "quota"), (20, "quota"), (40, "broken"), (0, "broken")):
+        ledger.lose(start, start + 10, reason)
+    ledger.lose(50, 60, "broken")
+    assert ledger.coverage().lost_ranges == (
+        LostRange(0, 10, "broken"),
+        LostRange(10, 40, "quota"),
+        LostRange(40, 60, "broken"),
+    )
+
+
+def test_what_is_lost_may_reach_beyond_what_arrived() -> None:
+    """The pending end of the timeline and what should have followed are lost together."""
+    ledger = Ledger()
+    ledger.receive(0, 10)
+    ledger.lose(5, 20, "crash")
+    assert ledger.coverage() == Coverage(
+        captured=20, received=10, pending=5, lost=15, lost_ranges=(LostRange(5, 20, "crash"),)
+    )
+
+
+def test_audio_is_settled_once() -> None:
+    """What is transcribed, silent or lost cannot become anything else."""
+    ledger = Ledger()
+    ledger.receive(0, 30)
+    ledger.silence(0, 10)
+    ledger.transcribe(10, 20)
+    for start, end in ((0, 10), (15, 25), (25, 31), (-5, 5), (28, 22)):
+        with pytest.raises(ValueError, match="not pending"):
+            ledger.transcribe(start, end)
+    ledger.transcribe(7, 7)
+    ledger.receive(30, 30)
+    ledger.lose(30, 30, "nothing")
+    assert ledger.coverage() == Coverage(captured=30, received=30, transcribed=10, silence=10, pending=10)
+    with pytest.raises(ValueError, match="leaves a hole"):
+        ledger.lose(31, 32, "too far")
+    with pytest.raises(ValueError, match="does not continue"):
+        ledger.skip(31, 32)
 
 
 def test_thousands_of_losses_are_counted_but_not_all_listed() -> None:

@@ -112,6 +112,28 @@ def test_a_leased_model_is_never_unloaded(script: list[ModelEvent | str]) -> Non
         assert repr(life) == f"<Lifecycle {life.state} [{leases} leases]>"
 
 
+def test_a_lease_is_released_once() -> None:
+    """Releasing what nobody holds is a mistake that is not hidden."""
+    life = Lifecycle()
+    life.lease()
+    life.release()
+    with pytest.raises(ValueError, match="more often"):
+        life.release()
+
+
+@pytest.mark.parametrize(
+    ("needed", "names"), [(1, []), (4, ["old"]), (6, ["old", "newer"]), (8, None)], ids=str
+)
+def test_room_for_a_newcomer(needed: int, names: list[str] | None) -> None:
+    """In ten bytes that hold two free models and a leased one, which was used least recently of all."""
+    loaded = [
+        Resident("newer", 2, 2.0, leased=False),
+        Resident("leased", 3, 0.0, leased=True),
+        Resident("old", 4, 1.0, leased=False),
+    ]
+    assert evictions(loaded, needed, limit=10) == names
+
+
 residents = st.lists(
     st.builds(
         Resident,
