@@ -108,6 +108,7 @@ class Pipeline:
         self._lag_s: float | None = None
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
         self._announced: frozenset[Range] = frozenset()
+        self._repairing = asyncio.Lock()
 
     def __repr__(self) -> str:
         state = f"speaking since {self._open.start}" if self._open else "silent"
@@ -122,6 +123,18 @@ class Pipeline:
     def closing(self) -> int:
         """Utterances that have ended and are not final yet."""
         return self._closing.qsize()
+
+    @property
+    def handled(self) -> int:
+        """Sample index before which nothing waits; what was put off does not hold up what came behind it."""
+        for start, end in self.ledger.pending_ranges():
+            position = start
+            for first, last in sorted(self.shed):
+                if first <= position:
+                    position = max(position, last)
+            if position < end:
+                return position
+        return self.ledger.end
 
     @property
     def lag_s(self) -> float | None:
@@ -179,16 +192,20 @@ class Pipeline:
         """Recognise what was put off, one range after the other; `read` has its audio.
 
         What fails once more is lost, because it would fail for ever; what finds no room is put off again.
+        Whoever calls this while another call is under way waits for that one first.
         """
-        waiting, self.shed = self.shed, []
-        for start, end in waiting:
-            self._count += 1
-            utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
-            utterance.decided_at = time.monotonic()
-            utterance.chunk = Chunk(self.source, start, pcm16_to_float(await read(start, end)))
-            utterance.asked = self._ask_final(utterance)
-            self._closing.put_nowait(utterance)
-            await self._closing.join()
+        async with self._repairing:
+            for _ in range(len(self.shed)):
+                start, end = self.shed[0]
+                pcm = await read(start, end)
+                del self.shed[0]
+                self._count += 1
+                utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
+                utterance.decided_at = time.monotonic()
+                utterance.chunk = Chunk(self.source, start, pcm16_to_float(pcm))
+                utterance.asked = self._ask_final(utterance)
+                self._closing.put_nowait(utterance)
+                await self._closing.join()
 
     # --- holes and cuts -------------------------------------------------------------------------
 
@@ -393,7 +410,8 @@ class Pipeline:
             self._lost(utterance.start, utterance.end, reason)
             return
         self.shed.append((utterance.start, utterance.end))
-        self._emit(Gap(self.source, utterance.start, utterance.end, reason, GapStatus.PENDING))
+        if not utterance.deferred:
+            self._emit(Gap(self.source, utterance.start, utterance.end, reason, GapStatus.PENDING))
 
     def _learn_language(self, hypothesis: Hypothesis) -> None:
         """What was detected once holds for the source."""

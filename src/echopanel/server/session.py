@@ -126,10 +126,18 @@ class LiveSession:
 
     async def _settle_source(self, source: Source, pipeline: Pipeline) -> None:
         await pipeline.flush()
+        await self._repair_source(source, pipeline)
         while pipeline.shed:
+            await asyncio.sleep(REPAIR_AGAIN_S)
+            await self._repair_source(source, pipeline)
+
+    async def _repair_source(self, source: Source, pipeline: Pipeline) -> None:
+        """Recognise what was put off; what the disk does not give just now stays put off."""
+        try:
             await pipeline.repair(partial(self._keeper.read, self.id, source))
-            if pipeline.shed:
-                await asyncio.sleep(REPAIR_AGAIN_S)
+        except StoreError as error:
+            log.error("cannot read the journal", session=self.id, source=source, error=str(error))
+            self._refused(error)
 
     async def recover(self, pasts: Mapping[Source, Past], last_event: int) -> None:
         """Take up what an earlier process left: recognise again what was journaled and is not final."""
@@ -250,7 +258,7 @@ class LiveSession:
             await asyncio.sleep(REPAIR_AGAIN_S)
             for source, track in self._tracks.items():
                 if track.pipeline.shed and self._engine.status().load < REPAIR_BELOW_LOAD:
-                    await track.pipeline.repair(partial(self._keeper.read, self.id, source))
+                    await self._repair_source(source, track.pipeline)
 
     def flow(self) -> Flow:
         """How the server and the sources are doing now."""
@@ -305,7 +313,7 @@ class LiveSession:
         self.tell(Ack(source, track.kept, self._credit_of(track)))
 
     def _credit_of(self, track: Track) -> int:
-        return min(track.kept, track.pipeline.ledger.handled) + self._credit
+        return min(track.kept, track.pipeline.handled) + self._credit
 
 
 def options_of(record: ResumeRecord) -> PipelineOptions:
