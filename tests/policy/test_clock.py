@@ -66,7 +66,7 @@ def worst(clock: SessionClock, device: Device, seconds: float, start: float = 0.
     """Largest error of a sample's time, asked for just after its frame came and one utterance later."""
     error = 0.0
     for sample in device.frames(clock, seconds):
-        if sample < start * SAMPLE_RATE:
+        if sample < start * SAMPLE_RATE or sample % (7 * FRAME):
             continue
         for asked in (sample + FRAME, max(0, sample - 10 * SAMPLE_RATE)):
             error = max(error, abs(clock.at(device.source, asked) - device.true(asked)))

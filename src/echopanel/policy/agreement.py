@@ -3,9 +3,9 @@
 Machacek, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System" (2023): what two hypotheses in a
 row have in common from the beginning is stable. Here words are compared without case and punctuation.
 
-The paper decodes about once a second. Two decodes that are 0.3 s apart mostly make the same mistakes, so what
-counts here is time: a word is stable when all hypotheses of the last `hold_s` seconds of audio have it, one of
-them at least that much older than the newest.
+The paper decodes about once a second. Two decodes that are 0.3 s apart mostly make the same mistakes, so
+what counts here is time: a word is stable when all hypotheses of the last `hold_s` seconds of audio have it,
+one of them at least that much older than the newest.
 """
 
 from __future__ import annotations
