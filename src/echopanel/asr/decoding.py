@@ -117,9 +117,11 @@ class Decoder:
         return replace(passage, encoding=encoding, content_frames=content)
 
     def _language(self, options: DecodeOptions, encoding: Encoding) -> str | None:
+        """The language asked for, as far as this model has it, or else the one that is heard."""
         if not self._whisper.multilingual:
             return None
-        return options.language or self._whisper.detect_language(encoding)[0]
+        wanted = (options.language or "").lower().partition("-")[0]
+        return wanted if self._vocabulary.speaks(wanted) else self._whisper.detect_language(encoding)[0]
 
     def _attempt(self, passages: Sequence[Passage], search: Search | None) -> list[Transcript]:
         """Decode passages in batches that fit together; `search` None: as each one's options say."""

@@ -49,7 +49,8 @@ class DecodeOptions:
     `len(prefix.split())` words are the known ones (the last may gain punctuation). Whisper hears a short
     utterance alone badly: let a chunk begin with the last 4 s or more of the speech before it, cut at the
     start of a word, and name those words as the prefix. `final` asks for the best the model can do with
-    guards and retries; otherwise speed counts. `language` None: detect.
+    guards and retries; otherwise speed counts. `language` is an ISO 639 code; None, or one that the model
+    does not have: detect, and name what was found in the hypothesis.
     """
 
     language: str | None = None

@@ -46,6 +46,10 @@ class Vocabulary:
             raise ValueError(f"tokenizer.json has no {name}")
         return token
 
+    def speaks(self, language: str) -> bool:
+        """Whether there is a token for the language, named by its ISO 639 code."""
+        return bool(language) and self._tokenizer.token_to_id(f"<|{language}|>") is not None
+
     def task(self, language: str | None) -> tuple[int, ...]:
         """The start sequence; `language` None for an English-only model.
 
@@ -54,10 +58,7 @@ class Vocabulary:
         """
         if language is None:
             return (self.start,)
-        token = self._tokenizer.token_to_id(f"<|{language}|>")
-        if token is None:
-            raise ValueError(f"no such language: {language!r}")
-        return (self.start, token, self._transcribe)
+        return (self.start, self._special(f"<|{language}|>"), self._transcribe)
 
     def encode(self, text: str) -> list[int]:
         """Tokens of `text` as it would stand inside a transcript, i.e. with a space before it."""
