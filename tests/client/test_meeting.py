@@ -374,3 +374,18 @@ async def test_a_mistake_of_ours_is_not_hidden(server: Scripted, monkeypatch: py
 
     with pytest.raises(ExceptionGroup):
         await provoke(echopanel.connect(server.url))
+
+
+async def test_crumbs_are_collected(server: Scripted) -> None:
+    """Browsers bring 8 ms at a time; servers limit frames per second. Nothing is held back from a flush."""
+    async with echopanel.connect(server.url, sources=["mic"]) as meeting:
+        for n in range(25):
+            await meeting.send("mic", bytes(2 * 128))
+            await asyncio.sleep(0)
+            if n == 0:
+                await meeting.flush()
+        await meeting.stop()
+    first, *others, _last = [frame.count for frame in server.frames()]
+    assert first == 128
+    assert min(others) >= SAMPLE_RATE // 50
+    assert len(server.session.audio[MIC]) == 25 * 2 * 128

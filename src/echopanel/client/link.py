@@ -10,7 +10,7 @@ from itertools import count
 from websockets.asyncio.client import ClientConnection as Socket
 from websockets.exceptions import ConnectionClosed
 
-from echopanel.audio import SAMPLE_RATE
+from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE
 from echopanel.client.address import Address
 from echopanel.client.socket import meaning_of_close, open_socket
 from echopanel.client.traffic import Traffic
@@ -18,6 +18,7 @@ from echopanel.errors import ConnectionLost, EchoPanelError, RemoteProtocolError
 from echopanel.policy.heartbeat import Heartbeat
 from echopanel.wire.client import ClientConnection
 from echopanel.wire.closing import CLOSING, NORMAL_CLOSE, to_exception
+from echopanel.wire.frames import HEADER
 from echopanel.wire.messages import Error, Ping, Ready, ServerMessage, Start, Stopped, Unknown
 
 # In arrears a frame carries up to a second, so that catching up costs few messages.
@@ -53,7 +54,9 @@ class Link:
             while True:
                 message = await self._next()
                 if isinstance(message, Ready):
-                    self._max_piece = min(MAX_PIECE, message.limits.max_frame_samples)
+                    limits = message.limits
+                    fitting = (limits.max_message_bytes - HEADER.size) // SAMPLE_BYTES
+                    self._max_piece = max(1, min(MAX_PIECE, limits.max_frame_samples, fitting))
                     self._traffic.restart(message, CAUGHT_UP)
                     return message
         except ConnectionClosed as closed:

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -17,6 +18,7 @@ from echopanel.client.address import Address, live_url
 from echopanel.client.events import Event, LinkState
 from echopanel.client.outgoing import Outgoing
 from echopanel.client.settings import Resilience
+from echopanel.client.spool import Spool
 from echopanel.client.supervisor import Supervisor
 from echopanel.client.traffic import Traffic
 from echopanel.errors import AudioError, ConfigError, ConnectionLost, LocalProtocolError
@@ -45,6 +47,7 @@ def connect(
     # What to do about trouble
     resilience: Resilience = STUBBORN,
     overflow: Literal["wait", "drop"] = "wait",
+    spool: str | Path | None = None,
 ) -> Meeting:
     """Begin a meeting: `async with connect("http://127.0.0.1:8765") as meeting: ...`.
 
@@ -61,9 +64,12 @@ def connect(
         open_timeout: seconds for each of the steps of connecting.
         resilience: how to go on after the connection failed.
         overflow: what `send` does when audio piles up: wait, or drop the oldest and never wait.
+        spool: a directory for this meeting alone, which keeps audio until the server has it. A program that
+            was killed connects with the same directory and sources, and goes on with the session.
 
     Raises:
         ConfigError: an argument that cannot work.
+        StoreError: the spool cannot be read or written.
     """
     if not sources:
         raise ConfigError("sources", sources, "name at least one of: " + ", ".join(Source))
@@ -76,7 +82,7 @@ def connect(
         partials=partials,
         title=title,
     )
-    return Meeting(address, start, resilience, overflow)
+    return Meeting(address, start, resilience, overflow, Spool(Path(spool), start.sources) if spool else None)
 
 
 class Meeting:
@@ -86,12 +92,20 @@ class Meeting:
     """
 
     def __init__(
-        self, address: Address, start: Start, resilience: Resilience, overflow: Literal["wait", "drop"]
+        self,
+        address: Address,
+        start: Start,
+        resilience: Resilience,
+        overflow: Literal["wait", "drop"],
+        spool: Spool | None,
     ) -> None:
         self._overflow = overflow
-        self._traffic = Traffic(Outgoing(start.sources, resilience.replay))
-        self._supervisor = Supervisor(address, start, self._traffic, resilience)
+        self._spool = spool
+        self._traffic = Traffic(Outgoing(start.sources, resilience.replay), spool)
+        self._supervisor = Supervisor(address, start, self._traffic, resilience, spool)
         self._runner: asyncio.Task[None] | None = None
+        for source, frames in (spool.kept if spool else {}).items():
+            self._traffic.outgoing.restore(source, frames, time.monotonic())
 
     def __repr__(self) -> str:
         return f"<Meeting {self._traffic.session} {self._supervisor!r}>"
@@ -105,7 +119,11 @@ class Meeting:
             ConfigError: this is no EchoPanel server.
         """
         self._traffic.become(LinkState.CONNECTING)
-        await self._supervisor.open()
+        try:
+            await self._supervisor.open()
+        except BaseException:
+            await self._close()
+            raise
         # Owned by this context, not by a TaskGroup: a group would wrap what the caller's block raises.
         self._runner = asyncio.create_task(self._run(), name="echopanel meeting")
         return self
@@ -117,8 +135,7 @@ class Meeting:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.wait([self._runner])
-            await self._supervisor.close()
-            self._traffic.close()
+            await self._close()
             if exc is None and not self._runner.cancelled():
                 self._runner.result()
 
@@ -139,6 +156,10 @@ class Meeting:
         """How the client stands to the server; changes come as `LinkStatus` events."""
         return self._traffic.state
 
+    def position(self, source: str) -> int:
+        """The sample index of what is sent next; more than 0 at first where a spool was taken up."""
+        return self._traffic.outgoing.track(_source(source)).next
+
     async def send(
         self, source: str, pcm: Pcm, *, start: int | None = None, captured_ms: float | None = None
     ) -> None:
@@ -156,6 +177,7 @@ class Meeting:
         Raises:
             AudioError: not whole samples.
             LocalProtocolError: a source not given to `connect`, a `start` that goes back, audio after `stop`.
+            StoreError: the spool cannot be written; the audio is on its way all the same.
             ServerError, ConnectionLost: the meeting has failed for good.
         """
         name = _source(source)
@@ -165,8 +187,11 @@ class Meeting:
             await self._room(name, len(part) // SAMPLE_BYTES)
             later_ms = at // SAMPLE_BYTES * 1000 / SAMPLE_RATE
             when_ms = None if captured_ms is None else captured_ms + later_ms
-            self._traffic.outgoing.add(name, part, time.monotonic(), start if at == 0 else None, when_ms)
+            first = start if at == 0 else None
+            frames = self._traffic.outgoing.add(name, part, time.monotonic(), first, when_ms)
             self._traffic.work.fire()
+            if self._spool is not None:
+                await asyncio.to_thread(self._spool.append, frames)
 
     def skip(self, source: str, samples: int) -> None:
         """Leave out `samples` samples of a source that was muted or unplugged meanwhile.
@@ -227,6 +252,13 @@ class Meeting:
             raise
         finally:
             self._traffic.close()
+
+    async def _close(self) -> None:
+        await self._supervisor.close()
+        self._traffic.close()
+        if self._spool is not None:
+            end = self._spool.close if self._traffic.stopped is None else self._spool.delete
+            await asyncio.to_thread(end)
 
     async def _room(self, source: Source, samples: int) -> None:
         """Wait until `samples` more can be taken: this is where back-pressure reaches the caller."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -13,6 +14,7 @@ from echopanel.wire.messages import ClientMessage, Flush, Ready, Stop
 from echopanel.wire.states import State
 
 FRAME_SAMPLES = SAMPLE_RATE // 10
+LEAST_SAMPLES = SAMPLE_RATE // 50  # callers may bring crumbs; servers limit frames per second
 
 
 @dataclass(slots=True)
@@ -77,9 +79,16 @@ class Outgoing:
             raise LocalProtocolError(f"{source} is not among the sources given to connect()")
         return self.tracks[source]
 
+    def restore(self, source: Source, frames: Iterable[AudioFrame], now: float) -> None:
+        """Take up the audio of an earlier process."""
+        track = self.tracks[source]
+        for frame in frames:
+            track.replay.append(frame, now)
+            track.next = track.captured = frame.end
+
     def add(
         self, source: Source, pcm: bytes, now: float, start: int | None, captured_ms: float | None
-    ) -> None:
+    ) -> list[AudioFrame]:
         """Append audio to a source, cut into frames of at most 100 ms.
 
         Args:
@@ -89,6 +98,9 @@ class Outgoing:
             start: its sample index, when it does not follow what came before.
             captured_ms: when its first sample was recorded, on the clock of `now`; by default sources are
                 taken to be recorded in one go, ending now when they are first heard of.
+
+        Returns:
+            The frames.
 
         Raises:
             AudioError: not whole samples.
@@ -106,6 +118,7 @@ class Outgoing:
         if track.zero_ms is None:
             track.zero_ms = max(0.0, (now - to_seconds(samples)) * 1000) - begin * 1000 / SAMPLE_RATE
         first_ms = track.zero_ms + begin * 1000 / SAMPLE_RATE if captured_ms is None else captured_ms
+        frames: list[AudioFrame] = []
         for at in range(0, samples, FRAME_SAMPLES):
             part = pcm[at * SAMPLE_BYTES : (at + FRAME_SAMPLES) * SAMPLE_BYTES]
             when_ms = first_ms + at * 1000 / SAMPLE_RATE
@@ -113,6 +126,8 @@ class Outgoing:
             track.replay.append(frame, now)
             track.next, track.skipped = frame.end, False
             track.captured = frame.end
+            frames.append(frame)
+        return frames
 
     def skip(self, source: Source, samples: int) -> None:
         """Leave out samples that were never captured.
@@ -166,10 +181,13 @@ class Outgoing:
 
     def _next_audio(self, wire: ClientConnection, max_samples: int) -> AudioFrame | None:
         """A piece of the source that is furthest behind among those with credit."""
+        crumbs = self.stopping or bool(self._flushes)
         waiting = [
             (frame.captured_ms, source)
             for source, track in self.tracks.items()
-            if (frame := track.replay.peek()) and wire.allowance(source, track.replay.position)
+            if (frame := track.replay.peek())
+            and (crumbs or track.replay.unsent >= LEAST_SAMPLES)
+            and wire.allowance(source, track.replay.position)
         ]
         if not waiting:
             return None

@@ -12,6 +12,7 @@ from echopanel.client.address import Address
 from echopanel.client.events import LinkState
 from echopanel.client.link import Link, open_link
 from echopanel.client.settings import Resilience
+from echopanel.client.spool import Spool, Ticket
 from echopanel.client.traffic import Traffic
 from echopanel.errors import ConnectionLost, EchoPanelError, ErrorCode, ServerError
 from echopanel.policy.breaker import Breaker
@@ -24,12 +25,16 @@ from echopanel.wire.messages import Ready, Start
 class Supervisor:
     """Opens links and runs them until the session has stopped or nothing helps."""
 
-    def __init__(self, address: Address, start: Start, traffic: Traffic, resilience: Resilience) -> None:
+    def __init__(
+        self, address: Address, start: Start, traffic: Traffic, resilience: Resilience, spool: Spool | None
+    ) -> None:
         self.ready: Ready | None = None
+        self.ticket = None if spool is None else spool.ticket
         self._address = address
         self._start = start
         self._traffic = traffic
         self._resilience = resilience
+        self._spool = spool
         breaker = Breaker(
             resilience.breaker_failures,
             resilience.breaker_open_s,
@@ -51,9 +56,9 @@ class Supervisor:
         try:
             await self._open(self._next_start())
         except ServerError as error:
-            if self.ready is None or error.code is not ErrorCode.UNKNOWN_SESSION:
+            if self.ticket is None or error.code is not ErrorCode.UNKNOWN_SESSION:
                 raise
-            await self._open(replace(self._start, continues=self.ready.session))
+            await self._open(replace(self._start, continues=self.ticket.session))
 
     async def run(self) -> None:
         """Run one link after the other until the session has stopped or has failed for good."""
@@ -120,15 +125,18 @@ class Supervisor:
     async def _open(self, start: Start) -> None:
         heartbeat = Heartbeat(time.monotonic(), self._resilience.ping_s, self._resilience.dead_s)
         self._link, self.ready = await open_link(self._address, self._traffic, start, heartbeat)
+        self.ticket = Ticket(self.ready.session, self.ready.resume_token)
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.remember, self.ticket)
         self._retry.ready(time.monotonic())
 
     def _next_start(self) -> Start:
-        if self.ready is None:
+        if self.ticket is None:
             return self._start
         return replace(
             self._start,
-            session=self.ready.session,
-            resume_token=self.ready.resume_token,
+            session=self.ticket.session,
+            resume_token=self.ticket.resume_token,
             last_event=self._traffic.last_event,
         )
 

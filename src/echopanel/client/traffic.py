@@ -7,6 +7,7 @@ import asyncio
 from echopanel.client.events import LinkState, LinkStatus
 from echopanel.client.inbox import Inbox
 from echopanel.client.outgoing import Outgoing
+from echopanel.client.spool import Spool
 from echopanel.errors import ConnectionLost, EchoPanelError
 from echopanel.wire import messages as m
 
@@ -33,7 +34,7 @@ class Traffic:
     `work` is fired when there may be something to send, `moved` when a waiting caller may go on.
     """
 
-    def __init__(self, outgoing: Outgoing) -> None:
+    def __init__(self, outgoing: Outgoing, spool: Spool | None = None) -> None:
         self.outgoing = outgoing
         self.inbox = Inbox()
         self.work = Pulse()
@@ -44,6 +45,7 @@ class Traffic:
         self.stopped: m.Stopped | None = None
         self.failure: EchoPanelError | None = None
         self._answered: set[str] = set()
+        self._spool = spool
 
     def __repr__(self) -> str:
         return f"<Traffic {self.state} {self.outgoing!r} {self.inbox!r}>"
@@ -76,6 +78,8 @@ class Traffic:
         match message:
             case m.Ack():
                 self.outgoing.acknowledge(message.source, message.sample)
+                if self._spool is not None:
+                    self._spool.acknowledge(message.source, message.sample)
             case m.PartialMessage(event) | m.GapMessage(_, event):
                 self.inbox.put(event)
             case m.FinalMessage(_, event) | m.RevisionMessage(_, event):
