@@ -12,19 +12,17 @@ from dataclasses import dataclass, replace
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
-from echopanel.engine.buffer import AudioBuffer
+from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
-from echopanel.engine.recovery import Past, Range, rebuild_ledger
+from echopanel.engine.recovery import Past, Range
 from echopanel.engine.signal import Signal
 from echopanel.engine.utterance import Utterance
 from echopanel.errors import TranscriptionFailed
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.endpoint import (
-    Endpointer,
     EndpointEvent,
     EndpointSettings,
-    EndReason,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -67,11 +65,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """Turns one source's audio into events, in order. Lives on the event loop.
-
-    The voice activity detector runs here too, on the loop: a 100 ms frame costs it well under a millisecond,
-    less than handing it to a thread and back.
-    """
+    """Turns one source's audio into events, in order. Lives on the event loop."""
 
     def __init__(
         self,
@@ -89,25 +83,20 @@ class Pipeline:
     ) -> None:
         self.session = session
         self.source = source
-        self.ledger = Ledger()
         self.shed: list[Range] = []
         self.progressed = Signal()
         self._options = options
         self._recogniser = recogniser
-        self._vad = vad
-        self._endpointer = Endpointer(endpoint)
         self._clock = clock
         self._metrics = metrics
         self._pace = pace
         self._emit = emit
-        self._buffer = AudioBuffer()
-        self._silent_from = 0
+        self._listener = Listener(source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._lost)
         self._open: Utterance | None = None
         self._count = 0
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=600)
         self._lag_s: float | None = None
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
-        self._announced: frozenset[Range] = frozenset()
         self._repairing = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -117,7 +106,12 @@ class Pipeline:
     @property
     def end(self) -> int:
         """Sample index behind the newest sample taken."""
-        return self._buffer.end
+        return self._listener.end
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of every sample."""
+        return self._listener.ledger
 
     @property
     def closing(self) -> int:
@@ -145,38 +139,26 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
-        if frame.start > self.end:
-            self._hole(frame)
-        self._clock.observe(self.source, frame.start, frame.captured_ms)
-        self._buffer.append(frame.pcm)
-        self.ledger.receive(frame.start, frame.end)
         self._arrivals.append((frame.end, time.monotonic()))
-        for probability in self._vad.push(pcm16_to_float(frame.pcm)):
-            self._handle(self._endpointer.push(float(probability)))
-        self._settle_silence(self._endpointer.silent_until)
+        self._listener.feed(frame)
         self._ask_for_partial()
 
     def restore(self, past: Past) -> None:
         """Go on behind the last final of an earlier process; feed it what the journal has from there."""
-        self.ledger, self.shed = rebuild_ledger(past)
+        self.shed = self._listener.restore(past)
         self._count = past.count
-        self._announced = frozenset(past.losses)
         for segment in past.finals[-1:]:
             # One final tells where the source stands on the session clock.
             self._clock.place(self.source, segment.start_sample, segment.start)
-        self._restart(past.done)
 
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final."""
-        self._cut()
+        self._listener.cut()
         await self._closing.join()
 
     def lose_until(self, sample: int, reason: str) -> None:
         """Audio up to `sample` was captured but never came."""
-        if sample > self.end:
-            self._cut()
-            self._lost(self.end, sample, reason)
-            self._restart(sample)
+        self._listener.lose_until(sample, reason)
 
     async def run(self) -> None:
         """Emit finals in order, until cancelled."""
@@ -207,61 +189,24 @@ class Pipeline:
                 self._closing.put_nowait(utterance)
                 await self._closing.join()
 
-    # --- holes and cuts -------------------------------------------------------------------------
+    # --- endpoints -------------------------------------------------------------------------------
 
-    def _hole(self, frame: AudioFrame) -> None:
-        self._cut()
-        if frame.skipped:
-            self.ledger.skip(self.end, frame.start)
-        else:
-            self._lost(self.end, frame.start, "not_received")
-        self._restart(frame.start)
+    def _handle(self, event: EndpointEvent) -> None:
+        match event:
+            case SpeechStarted(at):
+                self._started(at)
+            case SpeechPaused():
+                self._paused()
+            case SpeechResumed():
+                self._resumed()
+            case SpeechEnded(at):
+                self._ended(at)
 
     def _lost(self, start: int, end: int, reason: str) -> None:
-        self.ledger.lose(start, end, reason)
-        if (start, end) in self._announced:
-            return
         self._metrics.dropped_samples.labels(reason).inc(end - start)
         self._emit(Gap(self.source, start, end, reason, GapStatus.LOST))
 
-    def _cut(self) -> None:
-        """End whatever is open at the newest sample and let the detector start afresh behind it."""
-        self._handle(self._endpointer.flush())
-        self._settle_silence(self.end)
-        self._vad.reset()
-        self._endpointer.skip_to(self.end)
-
-    def _restart(self, sample: int) -> None:
-        self._buffer.restart(sample)
-        self._endpointer.skip_to(sample)
-        self._silent_from = sample
-
-    def _settle_silence(self, until: int) -> None:
-        """What is outside utterances before `until` is silence; its audio is not needed any more."""
-        if self._open is None:
-            until = min(until, self.end)
-            if until > self._silent_from:
-                self.ledger.silence(self._silent_from, until)
-                self._silent_from = until
-        self._buffer.drop_before(self._open.start if self._open else self._silent_from)
-
-    # --- endpoints -------------------------------------------------------------------------------
-
-    def _handle(self, events: list[EndpointEvent]) -> None:
-        for event in events:
-            match event:
-                case SpeechStarted(at):
-                    self._started(at)
-                case SpeechPaused():
-                    self._paused()
-                case SpeechResumed():
-                    self._resumed()
-                case SpeechEnded(at, reason):
-                    # The detector has not seen the last samples of less than a window; they belong to it.
-                    self._ended(self.end if reason is EndReason.FLUSH else at)
-
     def _started(self, at: int) -> None:
-        self._settle_silence(at)
         self._count += 1
         self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at)
 
@@ -280,10 +225,9 @@ class Pipeline:
     def _ended(self, at: int) -> None:
         utterance = self._opened()
         utterance.end = at
-        utterance.chunk = self._chunk(utterance, at)
+        utterance.chunk = self._listener.chunk(utterance.start, at)
         utterance.decided_at = time.monotonic()
         self._open = None
-        self._silent_from = at
         speculation = utterance.speculation
         started = self._recogniser.queued(self.session, self.source) == 0
         if speculation is None or not (speculation.done() or started):
@@ -303,15 +247,14 @@ class Pipeline:
             return
         if utterance.asked is not None and not utterance.asked.done():
             return
-        fresh = self.end - utterance.covered
-        if fresh >= to_samples(self._pace().interval_s) and self.end - utterance.start >= to_samples(
-            MIN_PARTIAL_S
-        ):
+        enough = self.end - utterance.start >= to_samples(MIN_PARTIAL_S)
+        if enough and self.end - utterance.covered >= to_samples(self._pace().interval_s):
             self._submit(utterance, JobKind.PARTIAL, lambda: self._newest(utterance))
 
     def _ask_speculative(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
         utterance.covered = self.end
-        chunk, options = self._chunk(utterance, self.end), self._decode_options(utterance, final=True)
+        chunk = self._listener.chunk(utterance.start, self.end)
+        options = self._decode_options(utterance, final=True)
         return self._submit(utterance, JobKind.PARTIAL, lambda: (chunk, options))
 
     def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
@@ -335,10 +278,8 @@ class Pipeline:
     def _newest(self, utterance: Utterance) -> tuple[Chunk, DecodeOptions]:
         """The utterance as it is when its turn comes: late, but never stale."""
         utterance.covered = self.end
-        return self._chunk(utterance, self.end), self._decode_options(utterance, final=False)
-
-    def _chunk(self, utterance: Utterance, end: int) -> Chunk:
-        return Chunk(self.source, utterance.start, self._buffer.read(utterance.start, end))
+        chunk = self._listener.chunk(utterance.start, self.end)
+        return chunk, self._decode_options(utterance, final=False)
 
     def _decode_options(self, utterance: Utterance, *, final: bool) -> DecodeOptions:
         prefix = utterance.agreement.stable_text
@@ -407,7 +348,7 @@ class Pipeline:
     def _shed(self, utterance: Utterance, reason: str) -> None:
         assert utterance.end is not None
         if utterance.deferred and reason == RECOGNISER_FAILED:
-            self._lost(utterance.start, utterance.end, reason)
+            self._listener.lose(utterance.start, utterance.end, reason)
             return
         self.shed.append((utterance.start, utterance.end))
         if not utterance.deferred:
