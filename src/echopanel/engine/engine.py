@@ -59,7 +59,8 @@ class Engine:
         self._models = ModelRegistry(get_provider, self.metrics, settings.model_memory_bytes, self._vad)
         self.host = self._models.host(settings.model)
         self._leases = contextlib.AsyncExitStack()
-        self._loading = asyncio.Lock()
+        self._loading: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._interval = ChunkInterval(settings.chunking)
         self._recogniser = Recogniser(
             lambda: self.host.model,
@@ -92,7 +93,7 @@ class Engine:
             case LoadStrategy.EAGER:
                 await self.load()
             case LoadStrategy.HYBRID:
-                self._tasks.append(asyncio.create_task(self.load(), name="load model"))
+                self._tasks.append(asyncio.create_task(self.load(), name="load model in background"))
 
     async def load(self) -> None:
         """Load and warm the model unless that is done or under way already.
@@ -100,16 +101,21 @@ class Engine:
         Raises:
             ModelUnavailable: it cannot be used, with what to do.
         """
-        async with self._loading:
-            if not self.host.life.leases:
-                warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
-                await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
+        if self._loading is None or (self._loading.done() and not self.host.ready):
+            self._loading = asyncio.create_task(self._lease(), name="load model")
+        # Whoever asked may go away meanwhile; others want the model too.
+        await asyncio.shield(self._loading)
+
+    async def _lease(self) -> None:
+        warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
+        await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
 
     async def close(self) -> None:
         """Stop the workers and free the model."""
-        for task in self._tasks:
+        tasks = [task for task in (*self._tasks, self._loading, self._renewing) if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._recogniser.close()
         await self._leases.aclose()
         await self._models.unload_all()
@@ -163,8 +169,8 @@ class Engine:
     async def _tick(self) -> None:
         """Twice a second: look after the workers, and set the pace by the load."""
         while True:
-            if self._recogniser.check_workers():
-                await self._renew_model()
+            if self._recogniser.check_workers() and (self._renewing is None or self._renewing.done()):
+                self._renewing = asyncio.create_task(self._renew_model(), name="load model again")
             self._set_pace()
             await asyncio.sleep(TICK_S)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -16,7 +17,8 @@ from echopanel.asr.vad import SileroVad
 from echopanel.audio import Chunk, Source
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.sounds import known_sound
-from echopanel.errors import EchoPanelError, ModelUnavailable
+from echopanel.engine.worker import Batch, call
+from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.lifecycle import Lifecycle, ModelEvent, ModelState, Resident, evictions
 
 P = ParamSpec("P")
@@ -44,6 +46,7 @@ class ModelHost:
     def __init__(self, provider: Provider, spec: ModelSpec, metrics: Metrics) -> None:
         self.spec = spec
         self.error = ""
+        self.size = 0  # bytes that the weights take in memory, about; known once they are wanted
         self.load_s: float | None = None
         self.warmup_s: float | None = None
         self.used_at = time.monotonic()
@@ -67,15 +70,6 @@ class ModelHost:
         return self.life.state is ModelState.READY
 
     @property
-    def size(self) -> int:
-        """Bytes that the weights take in memory, about.
-
-        Raises:
-            ModelUnavailable: there is no such model.
-        """
-        return self._provider.size(self.spec)
-
-    @property
     def loaded(self) -> bool:
         """Whether the weights are in memory."""
         return self._model is not None
@@ -92,7 +86,7 @@ class ModelHost:
         self.used_at = time.monotonic()
         return self._model
 
-    async def load(self, warm_up: WarmUp, vad: SileroVad) -> None:
+    async def load(self, warm_up: WarmUp, vad: SileroVad, make_room: Callable[[], Awaitable[None]]) -> None:
         """Load and warm up in a thread. Callers that come meanwhile wait for the same load.
 
         Raises:
@@ -103,17 +97,26 @@ class ModelHost:
                 return
             self._advance(ModelEvent.LOAD)
             try:
-                model, self.load_s = await asyncio.to_thread(timed, self._provider.load, self.spec)
-                self._model = model
-                self._advance(ModelEvent.LOADED)
-                _, self.warmup_s = await asyncio.to_thread(timed, run_warm_up, model, vad, warm_up)
-            except EchoPanelError as error:
-                self.error = str(error)
+                self.size = await asyncio.to_thread(self._provider.size, self.spec)
+                await make_room()
+                await self._fill(warm_up, vad)
+            except BaseException as error:
+                self.error = str(error) or "loading was interrupted"
                 self._advance(ModelEvent.FAIL)
-                if isinstance(error, ModelUnavailable):
-                    raise
-                raise ModelUnavailable(self.spec.name, f"its first inference failed: {error}") from error
+                log.error("model unavailable", model=self.spec.name, error=self.error)
+                raise
             self._advance(ModelEvent.WARM)
+
+    async def _fill(self, warm_up: WarmUp, vad: SileroVad) -> None:
+        model, self.load_s = await asyncio.to_thread(timed, load_from, self._provider, self.spec)
+        self._model = model
+        self._advance(ModelEvent.LOADED)
+        try:
+            _, self.warmup_s = await asyncio.to_thread(timed, run_warm_up, model, vad, warm_up)
+        except TranscriptionFailed as error:
+            self._model = None
+            await asyncio.to_thread(model.close)
+            raise ModelUnavailable(self.spec.name, f"its first inference failed: {error}") from error
 
     async def renew(self) -> None:
         """Load the weights once more and use the new ones from now on.
@@ -125,7 +128,7 @@ class ModelHost:
         """
         async with self._flight:
             if self.ready:
-                self._model = await asyncio.to_thread(self._provider.load, self.spec)
+                self._model = await asyncio.to_thread(load_from, self._provider, self.spec)
                 log.warning("model loaded again", model=self.spec.name)
 
     async def unload(self) -> None:
@@ -160,6 +163,7 @@ class ModelRegistry:
         self._limit_bytes = limit_bytes
         self._vad = vad
         self._hosts: dict[ModelSpec, ModelHost] = {}
+        self._entering = asyncio.Lock()  # two newcomers must not count on the same room
 
     def __repr__(self) -> str:
         return f"<ModelRegistry {list(self._hosts.values())}>"
@@ -184,9 +188,8 @@ class ModelRegistry:
         host = self.host(spec)
         host.life.lease()
         try:
-            if not host.loaded:
-                await self._make_room(host)
-            await host.load(warm_up, self._vad)
+            async with self._entering:
+                await host.load(warm_up, self._vad, partial(self._make_room, host))
             yield host
         finally:
             host.life.release()
@@ -198,6 +201,11 @@ class ModelRegistry:
                 await host.unload()
 
     async def _make_room(self, newcomer: ModelHost) -> None:
+        while victims := self._victims(newcomer):
+            await victims[0].unload()
+
+    def _victims(self, newcomer: ModelHost) -> list[ModelHost]:
+        """Models that have to go, the first one first; who is leased meanwhile is no longer among them."""
         loaded = {str(host.spec): host for host in self._hosts.values() if host.loaded}
         residents = [
             Resident(name, host.size, host.used_at, host.life.leases > 0) for name, host in loaded.items()
@@ -209,8 +217,17 @@ class ModelRegistry:
                 f"it does not fit into {self._limit_bytes / 1e6:.0f} MB beside the models in use",
                 "raise model.memory_mb or choose a smaller model",
             )
-        for name in names:
-            await loaded[name].unload()
+        return [loaded[name] for name in names]
+
+
+def load_from(provider: Provider, spec: ModelSpec) -> Model:
+    """Load a model; whatever a plug-in raises becomes a `ModelUnavailable`."""
+    try:
+        return provider.load(spec)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(spec.name, f"{type(error).__name__}: {error}") from error
 
 
 def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
@@ -220,7 +237,11 @@ def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, f
 
 
 def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
-    """Let the very instance do what sessions will ask of it: their first chunk shall cost no more."""
+    """Let the very instance do what sessions will ask of it: their first chunk shall cost no more.
+
+    Raises:
+        TranscriptionFailed: the model cannot do it.
+    """
     if warm_up.level >= 2:
         vad.stream().push(known_sound(1.0))
         seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]
@@ -229,4 +250,6 @@ def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
             for count in batches:
                 chunk = Chunk(Source.MIC, 0, known_sound(length))
                 for options in (PARTIAL, FINAL):
-                    model.transcribe([chunk] * count, [options] * count)
+                    outcome = call(Batch(model, (chunk,) * count, (options,) * count))
+                    if outcome.error is not None:
+                        raise outcome.error
