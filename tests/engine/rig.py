@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import numpy as np
+import pytest
 
 from echopanel.asr.fake import Fake, FakeModel, Script
 from echopanel.asr.provider import DecodeOptions, Hypothesis, ModelSpec
 from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
+from echopanel.engine.engine import Engine
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser, Request
+from echopanel.engine.settings import EngineSettings
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.policy.load import LoadMeter
@@ -261,3 +264,20 @@ async def playing(
 def pending(events: Iterable[Event]) -> list[tuple[int, int, str, str]]:
     """Gaps as (start, end, reason, status)."""
     return [(e.start_sample, e.end_sample, e.reason, e.status.value) for e in events if isinstance(e, Gap)]
+
+
+def install(monkeypatch: pytest.MonkeyPatch, fake: Fake) -> None:
+    """Let engines made from now on use the scripted model and hear loudness."""
+    monkeypatch.setattr("echopanel.engine.engine.get_provider", lambda name: fake)
+    monkeypatch.setattr("echopanel.engine.engine.SileroVad", LoudVad)
+
+
+@asynccontextmanager
+async def engine_of(fake: Fake, settings: EngineSettings) -> AsyncIterator[Engine]:
+    """An engine, not started; at the end it is closed with no call left hanging."""
+    engine = Engine(settings)
+    try:
+        yield engine
+    finally:
+        fake.release()
+        await engine.close()

@@ -1,0 +1,134 @@
+"""From hypotheses to what is shown: stable words stay, every word has a time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echopanel.asr.provider import Hypothesis, HypothesisWord
+from echopanel.audio import Source, to_samples
+from echopanel.engine.utterance import Utterance, fill_times, place, spread
+from echopanel.policy.clock import SessionClock
+
+words = st.lists(st.sampled_from("it was the best of times".split()), max_size=8)
+
+
+def utterance(start_s: float = 0.0) -> Utterance:
+    """One that begins somewhere."""
+    return Utterance("mic-1", Source.MIC, to_samples(start_s))
+
+
+def heard(text: str, at: float = 0.0) -> Hypothesis:
+    """Words of half a second each, from `at` on."""
+    timed = tuple(
+        HypothesisWord(at + 0.5 * i, at + 0.5 * (i + 1), word, 0.9) for i, word in enumerate(text.split())
+    )
+    return Hypothesis(text, timed, language="en")
+
+
+@given(st.lists(words, max_size=6), words)
+def test_the_final_begins_with_what_was_stable(hypotheses: list[list[str]], last: list[str]) -> None:
+    """And its words lie one behind the other within the utterance."""
+    open_one, clock = utterance(), SessionClock()
+    stable = ""
+    for number, hypothesis in enumerate(hypotheses):
+        partial = open_one.partial(Hypothesis(" ".join(hypothesis)), to_samples(1.5 * (number + 1)), clock)
+        if partial is not None:
+            assert partial.stable.startswith(stable)
+            stable = partial.stable
+    segment = open_one.segment(heard(" ".join(last)), to_samples(12.0), clock, "en")
+    if segment is None:
+        assert (stable, last) == ("", [])
+        return
+    assert segment.text.split()[: len(stable.split())] == stable.split()
+    assert segment.text == " ".join(word.text for word in segment.words)
+    assert all(0 <= word.start <= word.end <= 12.0 for word in segment.words)
+    assert [word.start for word in segment.words] == sorted(word.start for word in segment.words)
+
+
+def test_nothing_is_shown_where_nothing_changes() -> None:
+    """The same hypothesis again is no event, until words become stable by it."""
+    open_one, clock = utterance(), SessionClock()
+    first = open_one.partial(Hypothesis("it was"), 16_000, clock)
+    assert first is not None
+    assert (first.revision, first.stable, first.tail) == (1, "", "it was")
+    assert open_one.partial(Hypothesis("it was"), 17_000, clock) is None
+    agreed = open_one.partial(Hypothesis("it was"), 48_000, clock)
+    assert agreed is not None
+    assert (agreed.revision, agreed.stable, agreed.tail) == (2, "it", "was")
+
+
+def test_shown_text_can_be_taken_back_once() -> None:
+    """Only where something is on the screen."""
+    open_one, clock = utterance(), SessionClock()
+    assert open_one.withdrawal(clock) is None
+    open_one.partial(Hypothesis("hm"), 16_000, clock)
+    withdrawal = open_one.withdrawal(clock)
+    assert withdrawal is not None
+    assert (withdrawal.text, withdrawal.revision) == ("", 2)
+    assert open_one.withdrawal(clock) is None
+
+
+def test_a_segment_is_laid_on_the_session_clock() -> None:
+    """Times are those of the capture, samples those of the source."""
+    clock = SessionClock()
+    clock.observe(Source.SYSTEM, 0, 5_000.0)
+    clock.observe(Source.MIC, 0, 7_000.0)
+    segment = utterance(3.0).segment(heard("it was", at=0.25), to_samples(4.5), clock, None)
+    assert segment is not None
+    assert [(word.start, word.end) for word in segment.words] == [(5.25, 5.75), (5.75, 6.25)]
+    assert (segment.start, segment.end) == (5.25, 6.25)
+    assert (segment.start_sample, segment.end_sample) == (48_000, 72_000)
+    assert (segment.language, segment.words[0].probability) == ("en", 0.9)
+
+
+def test_a_model_without_word_times_gets_even_ones() -> None:
+    """Over the whole utterance."""
+    segment = utterance().segment(Hypothesis("it was"), to_samples(3.0), SessionClock(), "de")
+    assert segment is not None
+    assert [(word.start, word.end) for word in segment.words] == [(0.0, 1.5), (1.5, 3.0)]
+    assert segment.language == "de"
+
+
+def test_no_words_make_no_segment() -> None:
+    """Nothing said, nothing shown."""
+    assert utterance().segment(Hypothesis(""), 16_000, SessionClock(), "en") is None
+
+
+times = st.lists(st.booleans(), max_size=10)
+
+
+@given(times)
+def test_words_without_a_time_share_the_time_between_their_neighbours(known: list[bool]) -> None:
+    """Whichever they are, all lie in order between 0 and the end."""
+    given_times = [
+        HypothesisWord(i + 0.25, i + 0.75, f"w{i}") if one else None for i, one in enumerate(known)
+    ]
+    texts = [f"w{i}" for i in range(len(known))]
+    filled = fill_times(texts, given_times, float(len(known)))
+    assert [word.text for word in filled] == texts
+    edges = [round(edge, 9) for word in filled for edge in (word.start, word.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= len(known) for edge in edges)
+    assert [word for word, one in zip(filled, known, strict=True) if one] == [
+        one for one in given_times if one is not None
+    ]
+
+
+def test_shown_spelling_wins_over_heard_spelling() -> None:
+    """The time is that of the heard word."""
+    filled = fill_times(
+        ["It", "was"], [HypothesisWord(0.0, 0.5, "it,"), HypothesisWord(0.5, 1.0, "was")], 1.0
+    )
+    assert [(word.text, word.end) for word in filled] == [("It", 0.5), ("was", 1.0)]
+
+
+def test_spreading_nothing_is_nothing() -> None:
+    """No words, no division by their number."""
+    assert spread([], 0.0, 1.0) == ()
+
+
+def test_a_word_never_ends_before_it_begins() -> None:
+    """Whatever the model or a corrected clock says."""
+    word = place(HypothesisWord(1.0, 0.9, "odd"), 0, Source.MIC, SessionClock())
+    assert (word.start, word.end) == (1.0, 1.0)
