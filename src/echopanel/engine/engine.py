@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from echopanel.asr.catalog import Catalog
 from echopanel.asr.registry import get_provider
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
@@ -20,11 +21,14 @@ from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
-from echopanel.errors import ModelUnavailable
+from echopanel.errors import ModelUnavailable, Overloaded
+from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.policy.chunking import ChunkInterval
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import Scheduler, SchedulerSettings
+
+__all__ = ["Engine", "Slot", "Status"]
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +76,7 @@ class Engine:
         )
         self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
         self._pace = Pace(self._interval.interval, speculate=True)
+        self._admission = Admission(settings.admission)
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -141,6 +146,38 @@ class Engine:
             pace=lambda: self._pace,
             emit=emit,
         )
+
+    def clock(self, origin_ms: float | None) -> SessionClock:
+        """The clock of a session; `origin_ms` is the capture time that counts as zero, if it is known."""
+        return SessionClock(origin_ms)
+
+    def catalogue(self) -> list[dict[str, object]]:
+        """The models known by name, and which are on this machine; reads the disk."""
+        return [
+            {
+                "name": one.name,
+                "megabytes": one.megabytes,
+                "languages": one.languages,
+                "here": one.folder is not None,
+            }
+            for one in Catalog().listings()
+        ]
+
+    def admit(self, client: str) -> Slot:
+        """The right to one session; give it back with `release`.
+
+        Raises:
+            Overloaded: at once, with the reason and when to come back.
+        """
+        admitted = self._admission.try_acquire(client)
+        if isinstance(admitted, Refusal):
+            self.metrics.refusals.labels(admitted.code).inc()
+            raise Overloaded(admitted.code, admitted.message, admitted.retry_after)
+        return admitted
+
+    def release(self, slot: Slot) -> None:
+        """Take a slot back; doing so again does nothing."""
+        self._admission.release(slot)
 
     def queued(self, session: str, source: Source) -> tuple[int, int]:
         """Jobs of a source that wait, and how many may."""

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import VadStream
@@ -62,6 +63,11 @@ class PipelineOptions:
 
     decode: DecodeOptions
     partials: bool = True
+
+    @classmethod
+    def of(cls, language: str | None, prompt: str, hotwords: str, *, partials: bool) -> Self:
+        """From what the wire says."""
+        return cls(DecodeOptions(language=language, prompt=prompt, hotwords=hotwords), partials)
 
 
 class Pipeline:

@@ -219,7 +219,7 @@ class Recogniser:
             self._scheduler.done(jobs)
             self._failed(tickets, TranscriptionFailed(str(error)))
             return
-        expected = batch.seconds * (self._meter.reading(now).rtf_mean or UNKNOWN_RTF)
+        expected = batch.seconds * (self._meter.cost or UNKNOWN_RTF)
         deadline = now + self._stuck_after_s + SLOWEST * expected
         worker = self._idle.pop()
         self._calls[worker] = _Call(worker, jobs, tickets, batch, deadline)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from echopanel.asr.provider import ModelSpec
 from echopanel.audio import Source
+from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
 
@@ -42,3 +43,4 @@ class EngineSettings:
     probe_interval_s: float = 5.0
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     chunking: ChunkSettings = field(default_factory=ChunkSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)

@@ -25,13 +25,18 @@ class LoadMeter:
         self._demand: deque[tuple[float, float]] = deque()  # (when, audio seconds asked for)
         self._calls: deque[tuple[float, float, float]] = (
             deque()
-        )  # (when, audio seconds, seconds inside the model)
-        self._last_cost: float = 0.0
-        self._last_rtf: float = 0.0
+        )  # (when, audio, seconds in the model)
+        self._cost = 0.0  # seconds in the model per audio second, lately
+        self._last_rtf = 0.0
         self._started: float | None = None
 
     def __repr__(self) -> str:
         return f"<LoadMeter [{len(self._demand)} asked, {len(self._calls)} done in {self._window_s:g} s]>"
+
+    @property
+    def cost(self) -> float:
+        """Mean RTF of the latest calls, however long ago they were; 0 before the first."""
+        return self._cost
 
     def asked(self, audio_s: float, now: float) -> None:
         """A job for `audio_s` seconds of audio was submitted, whether or not it is ever run."""
@@ -41,26 +46,25 @@ class LoadMeter:
 
     def called(self, audio_s: float, elapsed: float, now: float) -> None:
         """A recogniser call over `audio_s` seconds of audio spent `elapsed` seconds inside the model."""
-        if audio_s > 0:
-            self._last_rtf = elapsed / audio_s
-            self._calls.append((now, audio_s, elapsed))
+        if audio_s <= 0:
+            return
+        self._last_rtf = elapsed / audio_s
+        self._calls.append((now, audio_s, elapsed))
+        self._forget(now - self._window_s)
+        self._cost = sum(spent for _, _, spent in self._calls) / sum(heard for _, heard, _ in self._calls)
 
     def reading(self, now: float) -> LoadReading:
         """The figures over the window that ends at `now`."""
         self._forget(now - self._window_s)
-        audio = sum(seconds for _, seconds, _ in self._calls)
-        if audio > 0:
-            self._last_cost = sum(elapsed for _, _, elapsed in self._calls) / audio
-        ratios = sorted(elapsed / seconds for _, seconds, elapsed in self._calls)
-        p95 = ratios[min(len(ratios) - 1, int(0.95 * len(ratios)))] if ratios else 0.0
         asked = sum(seconds for _, seconds in self._demand)
         # Shortly after the start the window is not full yet; one second is the least that says anything.
         span = self._window_s if self._started is None else min(self._window_s, max(1.0, now - self._started))
+        ratios = sorted(elapsed / seconds for _, seconds, elapsed in self._calls)
         return LoadReading(
-            load=self._last_cost * asked / (span * self._workers),
+            load=self._cost * asked / (span * self._workers),
             rtf_last=self._last_rtf,
-            rtf_mean=self._last_cost if self._calls else 0.0,
-            rtf_p95=p95,
+            rtf_mean=self._cost if self._calls else 0.0,
+            rtf_p95=ratios[int(0.95 * (len(ratios) - 1))] if ratios else 0.0,
         )
 
     def _forget(self, before: float) -> None:

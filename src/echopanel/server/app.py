@@ -10,11 +10,9 @@ from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.staticfiles import StaticFiles
 
 from echopanel import __version__
-from echopanel.asr.catalog import Catalog
 from echopanel.config import Settings
 from echopanel.engine.engine import Engine
 from echopanel.errors import ErrorCode, StoreError, UnknownSession
-from echopanel.policy.admission import Admission, AdmissionSettings
 from echopanel.server.auth import Guard
 from echopanel.server.gate import Gate
 from echopanel.server.http import health_routes, metrics_routes, model_routes, session_routes
@@ -50,12 +48,7 @@ class Server:
         data = settings.store.data_dir
         journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
         self.keeper = Keeper(TranscriptStore(data), journal)
-        admission = Admission(
-            AdmissionSettings(settings.limits.sessions, settings.limits.sessions_per_client)
-        )
-        self.sessions = Sessions(
-            self.engine, self.keeper, admission, wire_limits(settings), session_limits(settings)
-        )
+        self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))
         self.guard = guard_of(settings)
 
     def __repr__(self) -> str:
@@ -92,11 +85,10 @@ class Server:
 def create_app(server: Server) -> FastAPI:
     """The ASGI application of a server."""
     app = FastAPI(title="EchoPanel", version=__version__)
-    catalog = Catalog()
     for router in (
         health_routes(server.engine, server.sessions),
         metrics_routes(server.engine),
-        model_routes(server.engine, catalog),
+        model_routes(server.engine),
         session_routes(server.sessions, server.keeper),
     ):
         app.include_router(router)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from echopanel.asr.catalog import Catalog
 from echopanel.engine.engine import Engine
 from echopanel.engine.health import HealthStatus
 from echopanel.errors import ErrorCode
@@ -59,25 +58,18 @@ def metrics_routes(engine: Engine) -> APIRouter:
     return router
 
 
-def model_routes(engine: Engine, catalog: Catalog) -> APIRouter:
+def model_routes(engine: Engine) -> APIRouter:
     """What can be recognised with."""
     router = APIRouter(prefix="/v1/models", tags=["models"])
 
     @router.get("")
     async def models() -> dict[str, object]:
         """The catalogue, and which model is loaded."""
-        listings = await asyncio.to_thread(catalog.listings)
         loaded = {"provider": engine.host.spec.provider, "model": engine.host.spec.name}
-        models = [
-            {
-                "name": one.name,
-                "megabytes": one.megabytes,
-                "languages": one.languages,
-                "here": bool(one.folder),
-            }
-            for one in listings
-        ]
-        return {"loaded": loaded if engine.host.loaded else None, "models": models}
+        return {
+            "loaded": loaded if engine.host.loaded else None,
+            "models": await asyncio.to_thread(engine.catalogue),
+        }
 
     return router
 

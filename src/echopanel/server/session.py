@@ -9,13 +9,11 @@ from functools import partial
 
 import structlog
 
-from echopanel.asr.provider import DecodeOptions
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.engine.engine import Engine
 from echopanel.engine.pipeline import Event, Pipeline, PipelineOptions, Trouble
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError
-from echopanel.policy.clock import SessionClock
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.store.transcripts import ResumeRecord, StoredEvent
@@ -80,7 +78,7 @@ class LiveSession:
         self._engine = engine
         self._keeper = keeper
         self._credit = to_samples(limits.credit_s)
-        self._clock = SessionClock(record.origin_ms)
+        self._clock = engine.clock(record.origin_ms)
         self._events: asyncio.Queue[Event | Flushed] = asyncio.Queue()
         self._last_event = 0
         self._saved_origin_ms = record.origin_ms
@@ -318,8 +316,7 @@ class LiveSession:
 
 def options_of(record: ResumeRecord) -> PipelineOptions:
     """What the client wants of the recogniser."""
-    decode = DecodeOptions(language=record.language, prompt=record.prompt, hotwords=record.hotwords)
-    return PipelineOptions(decode, partials=record.partials)
+    return PipelineOptions.of(record.language, record.prompt, record.hotwords, partials=record.partials)
 
 
 def to_stored(message: ServerMessage) -> StoredEvent | None:

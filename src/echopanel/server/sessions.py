@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 import structlog
 
 from echopanel.audio import Source
-from echopanel.engine.engine import Engine
+from echopanel.engine.engine import Engine, Slot
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.recovery import Past, Range
-from echopanel.errors import ErrorCode, ModelUnavailable, StoreError
-from echopanel.policy.admission import Admission, Refusal, Slot
+from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded, StoreError
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.session import LiveSession, SessionLimits
@@ -58,13 +57,11 @@ class Sessions:
         self,
         engine: Engine,
         keeper: Keeper,
-        admission: Admission,
         limits: Limits,
         session_limits: SessionLimits,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
-        self._admission = admission
         self._limits = limits
         self._session_limits = session_limits
         self._entries: dict[str, Entry] = {}
@@ -118,21 +115,20 @@ class Sessions:
             token = start.resume_token or secrets.token_urlsafe(24)
             entry = await self._resumed(start, token) if start.resume_token else await self._new(start, token)
         except ModelUnavailable as error:
-            self._admission.release(slot)
+            self._engine.release(slot)
             raise Refused(Error(ErrorCode.NOT_READY, str(error), retry_after=UNAVAILABLE_RETRY_S)) from error
         except BaseException:
-            self._admission.release(slot)
+            self._engine.release(slot)
             raise
         self._replace_slot(entry, slot)
         await self._attach(entry, start, token, outbox)
         return entry.session
 
     def _admit(self, client: str) -> Slot:
-        admitted = self._admission.try_acquire(client)
-        if isinstance(admitted, Refusal):
-            self._engine.metrics.refusals.labels(admitted.code).inc()
-            raise Refused(Error(admitted.code, admitted.message, retry_after=admitted.retry_after))
-        return admitted
+        try:
+            return self._engine.admit(client)
+        except Overloaded as full:
+            raise Refused(Error(full.code, full.message, retry_after=full.retry_after)) from full
 
     async def _new(self, start: Start, token: str) -> Entry:
         session_id = secrets.token_hex(8)
@@ -224,7 +220,7 @@ class Sessions:
 
     def _replace_slot(self, entry: Entry, slot: Slot | None) -> None:
         if entry.slot is not None:
-            self._admission.release(entry.slot)
+            self._engine.release(entry.slot)
         entry.slot = slot
 
     # --- detaching and ending -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from echopanel.asr.provider import ModelSpec
 from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.engine.settings import EngineSettings, LoadStrategy
+from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.server.live import LiveLimits
 from echopanel.server.session import SessionLimits
@@ -50,6 +51,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         stuck_after_s=engine.stuck_after_s,
         probe_interval_s=engine.probe_interval_s,
         endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
+        admission=AdmissionSettings(settings.limits.sessions, settings.limits.sessions_per_client),
     )
 
 
