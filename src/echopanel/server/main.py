@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from echopanel.config import Settings
 from echopanel.errors import ConfigError
@@ -46,7 +47,8 @@ def run(settings: Settings) -> None:
     """
     configure_logging(settings.log.level, settings.log.format)
     with listen(settings.server.host, settings.server.port) as listening:
-        asyncio.run(_serve(settings, listening))
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            runner.run(_serve(settings, listening))
 
 
 def listen(host: str, port: int) -> socket.socket:
