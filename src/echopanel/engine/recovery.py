@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from echopanel.policy.ledger import Ledger
@@ -39,6 +39,16 @@ class Past:
         """Ranges that were announced as lost."""
         return tuple((gap.start_sample, gap.end_sample) for gap in self.gaps if gap.status is GapStatus.LOST)
 
+    def unheard(self, step: int) -> Iterator[tuple[int, int, bool]]:
+        """What is to be heard again, as (start, end) of at most `step` samples each.
+
+        The third value says of a hole before them that it was never captured; else it was announced as lost.
+        """
+        lost_until = {end for _, end in self.losses}
+        for start, end in self.journaled:
+            for first in range(max(start, self.done), end, step):
+                yield first, min(end, first + step), first not in lost_until
+
 
 def rebuild_ledger(past: Past) -> tuple[Ledger, list[Range]]:
     """The account of everything before `past.done`, and the ranges in it that still wait for recognition."""
@@ -65,17 +75,21 @@ def settle_hole(ledger: Ledger, past: Past, until: int) -> None:
 
 
 def settle_rest(ledger: Ledger, past: Past) -> list[Range]:
-    """What is neither final nor announced as pending was silence; returns the pending ranges."""
-    pending = (gap for gap in past.gaps if gap.status is GapStatus.PENDING)
-    shed = sorted({(gap.start_sample, gap.end_sample) for gap in pending})  # not merged: each is one chunk
+    """What is neither final nor announced was silence, what was given up is lost; returns what is pending."""
+    last_word = {(gap.start_sample, gap.end_sample): gap for gap in past.gaps}
     waiting: list[Range] = []
     for start, end in ledger.pending_ranges():
         position = start
-        for first, last in shed:
-            if first < end and last > position:
-                ledger.silence(position, max(position, first))
-                waiting.append((max(position, first), min(last, end)))
-                position = min(last, end)
+        for announced in sorted(last_word):  # not merged: each is one chunk
+            first, last = max(position, announced[0]), min(announced[1], end)
+            if first >= last:
+                continue
+            ledger.silence(position, first)
+            if last_word[announced].status is GapStatus.PENDING:
+                waiting.append((first, last))
+            else:
+                ledger.lose(first, last, last_word[announced].reason)
+            position = last
         ledger.silence(position, end)
     return waiting
 

@@ -143,10 +143,9 @@ class LiveSession:
         for source, past in pasts.items():
             track = self._tracks[source]
             track.pipeline.restore(past)
-            for start, end in past.journaled:
-                for first in range(max(start, past.done), end, RECOVERY_SAMPLES):
-                    pcm = await self._keeper.read(self.id, source, first, min(end, first + RECOVERY_SAMPLES))
-                    track.pipeline.feed(AudioFrame(source, first, pcm, skipped=True))
+            for start, end, skipped in past.unheard(RECOVERY_SAMPLES):
+                pcm = await self._keeper.read(self.id, source, start, end)
+                track.pipeline.feed(AudioFrame(source, start, pcm, skipped=skipped))
             track.kept = past.end
             track.timeline = Timeline(past.end)
 
