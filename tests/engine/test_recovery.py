@@ -1,0 +1,196 @@
+"""Going on after a crash: what the disk knows becomes the ledger again, and nothing is heard twice or never."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from echopanel.asr.fake import Script
+from echopanel.audio import AudioFrame, Samples, Source, float_to_pcm16
+from echopanel.engine.pipeline import Event
+from echopanel.engine.recovery import Past, Range, clip, merge, rebuild_ledger
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Segment
+from tests.engine.rig import Played, playing, quarters, rigged
+
+
+def final(start: int, end: int, number: int = 1) -> Segment:
+    """A finished utterance."""
+    return Segment(f"mic-{number}", Source.MIC, start / 16_000, end / 16_000, "text", start, end)
+
+
+def gap(start: int, end: int, status: GapStatus, reason: str = "why") -> Gap:
+    """A range without text."""
+    return Gap(Source.MIC, start, end, reason, status)
+
+
+def test_nothing_known_is_an_empty_account() -> None:
+    """A session that was opened and never heard anything."""
+    ledger, waiting = rebuild_ledger(Past())
+    assert (ledger.coverage(), waiting) == (Coverage(), [])
+    assert (Past().done, Past().end, Past().count) == (0, 0, 0)
+
+
+def test_what_is_before_the_last_final_was_dealt_with() -> None:
+    """Finals are transcribed, the rest of what was journaled was silence; what lies behind is not touched."""
+    past = Past(journaled=((0, 10_000),), finals=(final(1_000, 2_000), final(4_000, 6_000, number=2)))
+    ledger, waiting = rebuild_ledger(past)
+    assert ledger.coverage() == Coverage(captured=6_000, received=6_000, transcribed=3_000, silence=3_000)
+    assert waiting == []
+    assert (past.done, past.end, past.count) == (6_000, 10_000, 2)
+
+
+def test_what_was_put_off_still_waits() -> None:
+    """Until a final came for it."""
+    gaps = (gap(1_000, 2_000, GapStatus.PENDING), gap(3_000, 4_000, GapStatus.PENDING))
+    finals = (final(5_000, 6_000), final(1_000, 2_000, number=2))
+    ledger, waiting = rebuild_ledger(Past(((0, 6_000),), finals, gaps))
+    assert waiting == [(3_000, 4_000)]
+    assert ledger.coverage().pending == 1_000
+
+
+def test_what_was_given_up_stays_lost() -> None:
+    """It is not tried again after each restart."""
+    gaps = (gap(1_000, 2_000, GapStatus.PENDING), gap(1_000, 2_000, GapStatus.LOST))
+    ledger, waiting = rebuild_ledger(Past(((0, 6_000),), (final(5_000, 6_000),), gaps))
+    assert waiting == []
+    assert ledger.coverage().lost == 1_000
+
+
+def test_holes_are_lost_or_were_never_captured() -> None:
+    """As it was announced then."""
+    journaled = ((0, 1_000), (2_000, 3_000), (4_000, 6_000))
+    gaps = (gap(1_000, 2_000, GapStatus.LOST, "not_received"),)
+    ledger, _ = rebuild_ledger(Past(journaled, (final(5_000, 6_000),), gaps))
+    coverage = ledger.coverage()
+    assert (coverage.captured, coverage.received, coverage.lost) == (5_000, 4_000, 1_000)
+    assert [(one.start, one.end, one.reason) for one in coverage.lost_ranges] == [
+        (1_000, 2_000, "not_received")
+    ]
+
+
+def test_a_journal_that_lost_its_tail_does_not_deny_finals() -> None:
+    """The text is in the store, so its audio was there."""
+    ledger, _ = rebuild_ledger(Past(((0, 500),), (final(1_000, 2_000),)))
+    assert ledger.coverage().transcribed == 1_000
+    assert ledger.coverage().balanced()
+
+
+ranges = st.lists(st.tuples(st.integers(0, 100), st.integers(1, 20)), max_size=10)
+
+
+@given(ranges, st.integers(0, 120))
+def test_merging_and_clipping_keep_exactly_the_samples(pairs: list[tuple[int, int]], until: int) -> None:
+    """In order, and disjoint."""
+    given_ranges = [(start, start + count) for start, count in pairs]
+    merged = merge(given_ranges)
+    assert merged == sorted(merged)
+    assert all(one[1] < other[0] for one, other in zip(merged, merged[1:], strict=False))
+    samples = {sample for start, end in given_ranges for sample in range(start, end)}
+    assert {sample for start, end in merged for sample in range(start, end)} == samples
+    clipped = clip(merged, until)
+    assert {sample for start, end in clipped for sample in range(start, end)} == {
+        sample for sample in samples if sample < until
+    }
+
+
+# --- a crash at any moment ------------------------------------------------------------------------------
+
+
+class Meeting:
+    """Audio with pauses, holes and skips, and how a session takes it in."""
+
+    def __init__(self, pieces: list[tuple[str, int]]) -> None:
+        self.samples: Samples = np.zeros(0, np.float32)
+        self.frames: list[AudioFrame] = []
+        self.journaled: list[Range] = []
+        position, jump = 0, ""
+        for kind, count in pieces:
+            if kind in ("hole", "skip"):
+                position, jump = position + count, kind
+                continue
+            level = 0.5 if kind == "speech" else 0.0
+            pcm = float_to_pcm16(np.full(count, level, np.float32))
+            self.frames.append(AudioFrame(Source.MIC, position, pcm, skipped=jump == "skip"))
+            self.journaled.append((position, position + count))
+            position, jump = position + count, ""
+        self.journaled = merge(self.journaled)
+
+    async def read(self, start: int, end: int) -> bytes:
+        """As the journal would."""
+        pcm = bytearray(2 * (end - start))
+        for frame in self.frames:
+            first, last = max(start, frame.start), min(end, frame.end)
+            if first < last:
+                pcm[2 * (first - start) : 2 * (last - start)] = frame.pcm[
+                    2 * (first - frame.start) : 2 * (last - frame.start)
+                ]
+        return bytes(pcm)
+
+    def past(self, events: list[Event]) -> Past:
+        """What the disk has after these events."""
+        return Past(
+            tuple(self.journaled),
+            tuple(event.segment for event in events if isinstance(event, Final)),
+            tuple(event for event in events if isinstance(event, Gap)),
+        )
+
+    async def live(self, played: Played) -> None:
+        """As it happened."""
+        played.feed(self.frames)
+        await played.flush()
+
+    async def again(self, played: Played, past: Past) -> None:
+        """As a later process takes it up."""
+        played.pipeline.restore(past)
+        for start, end, skipped in past.unheard(16_000):
+            pcm = await self.read(start, end)
+            played.feed([AudioFrame(Source.MIC, start, pcm, skipped=skipped)])
+        await played.flush()
+        await played.pipeline.repair(self.read)
+
+
+pieces = st.lists(
+    st.tuples(
+        st.sampled_from(["speech", "silence", "speech", "silence", "hole", "skip"]),
+        st.integers(4_000, 40_000),
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+@settings(max_examples=25)
+@given(pieces, st.integers(0, 30), st.sets(st.integers(0, 12), max_size=3))
+def test_a_crash_at_any_event_costs_nothing(
+    pieces: list[tuple[str, int]], kept: int, failing: set[int]
+) -> None:
+    """The account and the words are those of a process that lived on, wherever it was cut off."""
+
+    async def run() -> None:
+        meeting = Meeting(pieces)
+        async with rigged() as rig, playing(rig, partials=False) as whole:
+            await meeting.live(whole)
+        async with rigged(Script(fail=failing.__contains__)) as rig, playing(rig, partials=False) as first:
+            await meeting.live(first)
+        before = [event for event in first.events if isinstance(event, Final | Gap)][:kept]
+        async with rigged() as rig, playing(rig, partials=False) as second:
+            await meeting.again(second, meeting.past(before))
+        finals = [event for event in (*before, *second.events) if isinstance(event, Final)]
+        heard = sorted(quarters(one.segment.text for one in finals))
+        assert heard == sorted(quarters(whole.texts))
+        assert len({one.segment.id for one in finals}) == len(finals)
+        one, other = second.coverage, whole.coverage
+        assert one.balanced()
+        assert (one.pending, one.received) == (0, other.received)
+        losses = {(gap.start_sample, gap.end_sample) for gap in before if isinstance(gap, Gap)}
+        if all(gap in losses for gap in ((g.start_sample, g.end_sample) for g in whole.of(Gap))):
+            assert (one.lost, one.captured) == (other.lost, other.captured)
+        told = [
+            gap for gap in (*before, *second.of(Gap)) if isinstance(gap, Gap) and gap.status is GapStatus.LOST
+        ]
+        assert len({(gap.start_sample, gap.end_sample) for gap in told}) == len(told)
+
+    asyncio.run(run())
