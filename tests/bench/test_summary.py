@@ -159,7 +159,9 @@ def test_the_servers_histograms_are_those_since_the_beginning(seen: Measurement)
     """Finals, batches, and how busy the workers were."""
     metrics = Metrics()
     metrics.final_seconds.observe(20.0)
+    metrics.workers_replaced.inc()
     before = parse(metrics.exposition().decode())
+    metrics.workers_replaced.inc()
     metrics.final_seconds.observe(0.02)
     for seconds in (0.3, 0.4):
         metrics.decode_seconds.observe(seconds)
@@ -167,7 +169,7 @@ def test_the_servers_histograms_are_those_since_the_beginning(seen: Measurement)
     seen.metrics = (before, parse(metrics.exposition().decode()))
     found = figures(summarise(seen, reference()))
     assert found["final_p95"] < 0.1
-    assert (found["model_calls"], found["batch_mean"]) == (2, 3)
+    assert (found["model_calls"], found["batch_mean"], found["workers_replaced"]) == (2, 3, 1)
     assert found["workers_busy"] == pytest.approx(0.1)
 
 

@@ -37,6 +37,7 @@ COLUMNS: Mapping[str, str] = {
     "workers_busy": "recogniser calls in progress, mean",
     "decode_mean": "seconds of a recogniser call, mean",
     "queue_p95": "seconds that a chunk waits for a recogniser, 95th percentile",
+    "workers_replaced": "recogniser workers that hung or died",
     "level_max": "highest step of degradation",
     "gaps": "`gap` messages",
     "failed_sessions": "sessions that were refused, cut off, or not finished in time",

@@ -15,6 +15,8 @@ from echopanel.bench.reference import Normalise, SpokenWord
 from echopanel.bench.score import SourceScore, WordScore, place_words, score_source
 from echopanel.bench.scrape import Histogram
 
+REPLACED = "echopanel_workers_replaced_total"
+
 WordErrors = Mapping[str, Sequence[int]]  # recording -> errors at each of its normalised words
 
 
@@ -165,6 +167,7 @@ def _engine(found: Measurement) -> Figures:
         "workers_busy": ratio(decode.total, found.finished - found.origin),
         "decode_mean": decode.mean,
         "queue_p95": queue.quantile(0.95),
+        "workers_replaced": after.value(REPLACED) - before.value(REPLACED),
     }
 
 
