@@ -17,7 +17,7 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Source
 from echopanel.errors import ErrorCode, ProtocolError
 from echopanel.transcript import Coverage, Final, Segment
 from echopanel.wire import messages as m
-from echopanel.wire.closing import CLOSING, to_error
+from echopanel.wire.closing import CLOSING
 from echopanel.wire.handshake import SUBPROTOCOL
 from echopanel.wire.server import ServerConnection
 from echopanel.wire.timeline import Hole, Timeline
@@ -126,7 +126,7 @@ class Scripted:
                     elif session is not None:
                         await self._answer(socket, wire, session, message)
         except ProtocolError as error:
-            await self._end(socket, wire, to_error(error))
+            await self._end(socket, wire, m.Error(error.code, error.message))
         except _Refused as refused:
             await self._end(socket, wire, refused.error)
         except ConnectionClosed:

@@ -19,7 +19,6 @@ from echopanel.wire.closing import (
     code_of_close,
     code_of_status,
     is_retryable,
-    to_error,
     to_exception,
 )
 from echopanel.wire.messages import Error
@@ -73,12 +72,9 @@ def test_retryable_and_final_errors_are_told_apart(exc: Exception, again: bool) 
     assert is_retryable(exc) is again
 
 
-def test_errors_become_exceptions_and_back() -> None:
+def test_errors_become_exceptions() -> None:
     """The class says whether to come back, the attributes carry the rest."""
     overloaded = to_exception(Error(ErrorCode.NOT_READY, "loading", retry_after=2.0))
     assert isinstance(overloaded, Overloaded)
     assert overloaded.retry_after == 2.0
     assert type(to_exception(Error(ErrorCode.INTERNAL, "oops"))) is ServerError
-    assert to_error(RemoteProtocolError("bad", ErrorCode.INVALID_START)) == Error(
-        ErrorCode.INVALID_START, "bad"
-    )

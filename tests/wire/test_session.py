@@ -142,7 +142,6 @@ def test_ready_answers_what_start_asked() -> None:
     assert "start asked for a resume" in refused(ready(MIC), resuming)
     assert "another one" in refused(replace(ready(MIC, resumed=True), session="s2"), resuming)
     resuming.down(ready(MIC, resumed=True, next_sample=500, credit=900))
-    assert resuming.client.acked == {MIC: 500}
     assert "event 4 comes after event 4" in refused(final(4), resuming)
     resuming.down(final(5))
     resuming.up(frame(500, 400))
@@ -153,7 +152,6 @@ def test_acknowledgements_never_go_back() -> None:
     pair = live(MIC)
     pair.up(frame(0, 1600))
     pair.down(m.Ack(MIC, 1600, CREDIT))
-    assert pair.client.acked == {MIC: 1600}
     assert "goes back from 1600 to 1599" in refused(m.Ack(MIC, 1599, CREDIT), pair)
     pair.up(m.Stop({MIC: 2000}))
     pair.down(m.Ack(MIC, 2000, CREDIT))

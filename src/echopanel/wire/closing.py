@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from echopanel.errors import ConnectionLost, ErrorCode, Overloaded, ProtocolError, ServerError
+from echopanel.errors import ConnectionLost, ErrorCode, Overloaded, ServerError
 from echopanel.wire.messages import Error
 
 NORMAL_CLOSE = 1000
@@ -93,11 +93,6 @@ def code_of_close(close_code: int) -> ErrorCode | None:
 def code_of_status(status: int) -> ErrorCode | None:
     """The error that an HTTP answer to the handshake stands for; its body, an `error` message, says more."""
     return _BY_HTTP_STATUS.get(status)
-
-
-def to_error(broken: ProtocolError) -> Error:
-    """The message with which to answer a breach of contract before closing."""
-    return Error(broken.code, broken.message)
 
 
 def to_exception(error: Error) -> ServerError:

@@ -40,8 +40,3 @@ class Credit:
         """
         self.limit = max(self.limit, limit)
         return self.limit
-
-
-def credit_for(handled: int, window: int) -> int:
-    """The limit to grant: `window` samples beyond what is dealt with."""
-    return handled + window

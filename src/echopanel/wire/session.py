@@ -46,11 +46,6 @@ class Connection(Generic[Sent, Received]):
         """The credit per source; empty before `Ready`. Not to be changed from outside."""
         return self._rules.credit
 
-    @property
-    def acked(self) -> dict[Source, int]:
-        """The sample per source before which the server keeps everything; empty before `Ready`."""
-        return dict(self._rules.acked)
-
     def send(self, message: Sent) -> str | bytes:
         """What to put into the socket to send `message`.
 
