@@ -356,12 +356,15 @@ def test_every_sample_is_accounted_for(steps: list[tuple[str, int]], workers: in
 
 
 async def test_one_failure_costs_a_retry() -> None:
-    """The text comes all the same."""
+    """It is told, and the text comes all the same."""
     async with rigged(Script(fail=lambda call: call == 0)) as rig, playing(rig, partials=False) as played:
         played.feed(UTTERANCE)
         await played.flush()
         assert quarters(played.texts) == list(range(2, 10))
         assert played.coverage.pending == 0
+        assert played.of(Trouble) == [
+            Trouble(Source.MIC, "call 0 fails by script; trying once more", given_up=False)
+        ]
 
 
 async def test_two_failures_are_told_and_the_source_lives_on() -> None:
@@ -370,8 +373,8 @@ async def test_two_failures_are_told_and_the_source_lives_on() -> None:
         played.feed(np.tile(UTTERANCE, 2))
         await played.flush()
         kinds = [type(event).__name__ for event in played.events]
-        assert kinds == ["Trouble", "Gap", "Final"]
-        assert "fails by script" in played.of(Trouble)[0].message
+        assert kinds == ["Trouble", "Trouble", "Gap", "Final"]
+        assert played.of(Trouble)[1] == Trouble(Source.MIC, "call 1 fails by script", given_up=True)
         [(start, end, reason, status)] = pending(played.events)
         assert (reason, status) == ("recogniser_failed", "pending")
         assert played.coverage.pending == end - start

@@ -1,8 +1,10 @@
-"""Going on after a crash: what the disk knows becomes the ledger again, and nothing is heard twice or never."""
+"""Going on after a crash: the disk knows the ledger, and nothing is heard twice or never."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given, settings
@@ -87,7 +89,7 @@ def test_merging_and_clipping_keep_exactly_the_samples(pairs: list[tuple[int, in
     given_ranges = [(start, start + count) for start, count in pairs]
     merged = merge(given_ranges)
     assert merged == sorted(merged)
-    assert all(one[1] < other[0] for one, other in zip(merged, merged[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(merged))
     samples = {sample for start, end in given_ranges for sample in range(start, end)}
     assert {sample for start, end in merged for sample in range(start, end)} == samples
     clipped = clip(merged, until)
@@ -129,7 +131,7 @@ class Meeting:
                 ]
         return bytes(pcm)
 
-    def past(self, events: list[Event]) -> Past:
+    def past(self, events: Sequence[Event]) -> Past:
         """What the disk has after these events."""
         return Past(
             tuple(self.journaled),

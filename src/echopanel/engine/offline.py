@@ -73,7 +73,7 @@ def to_transcript(
     """Fold what happened into a transcript."""
     happened = list(events)
     for event in happened:
-        if isinstance(event, Trouble):
+        if isinstance(event, Trouble) and event.given_up:
             raise TranscriptionFailed(event.message)
     kept = (event for event in happened if isinstance(event, Final | Gap))
     model = engine.settings.model

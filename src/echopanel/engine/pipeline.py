@@ -40,10 +40,11 @@ MIN_PARTIAL_S = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The recogniser failed twice on a range; the client is told."""
+    """The recogniser failed; the client is told. `given_up`: not only once, so the range is put off."""
 
     source: Source
     message: str
+    given_up: bool
 
 
 Event = Partial | Final | Gap | Trouble
@@ -274,7 +275,9 @@ class Pipeline:
         end = self.end if utterance.end is None else utterance.end
         seconds = to_seconds(end - utterance.start)
         try:
-            future = self._recogniser.submit(Request(self.session, self.source, kind, seconds, take))
+            future = self._recogniser.submit(
+                Request(self.session, self.source, kind, seconds, take, self._retrying)
+            )
         except QueueFull:
             return None
         utterance.asked = future
@@ -313,7 +316,7 @@ class Pipeline:
         except QueueFull:
             self._shed(utterance, "backlog_full")
         except TranscriptionFailed as error:
-            self._emit(Trouble(self.source, str(error)))
+            self._emit(Trouble(self.source, str(error), given_up=True))
             self._shed(utterance, RECOGNISER_FAILED)
         else:
             self._finalise(utterance, utterance.end, hypothesis)
@@ -350,6 +353,9 @@ class Pipeline:
         self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
         self._note_lag(end)
         self._emit(Final(segment))
+
+    def _retrying(self, error: TranscriptionFailed) -> None:
+        self._emit(Trouble(self.source, f"{error}; trying once more", given_up=False))
 
     def _shed(self, utterance: Utterance, reason: str) -> None:
         assert utterance.end is not None

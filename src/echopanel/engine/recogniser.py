@@ -45,6 +45,7 @@ class Request:
 
     `take` is called when the job's turn comes, so that a partial can cover what was said meanwhile; it
     raises LookupError when the audio is not held any more. `seconds` is the length at the time of asking.
+    `retrying` is told of a failure that is tried again.
     """
 
     session: str
@@ -52,6 +53,7 @@ class Request:
     kind: JobKind
     seconds: float
     take: Callable[[], tuple[Chunk, DecodeOptions]]
+    retrying: Callable[[TranscriptionFailed], None] = lambda _: None
 
 
 @dataclass(slots=True, eq=False)
@@ -270,6 +272,7 @@ class Recogniser:
                 self._settle(ticket.job.id, error)
                 continue
             self._metrics.retries.inc()
+            ticket.request.retrying(error)
             self._retry(ticket)
 
     def _retry(self, ticket: _Ticket) -> None:
