@@ -8,6 +8,9 @@ from typing import Any
 
 import structlog
 
+# uvicorn's WebSocket protocol says so of every handshake that was refused by an HTTP answer.
+NO_ERROR = "ASGI callable returned without completing handshake."
+
 
 def configure_logging(level: str, log_format: str) -> None:
     """Set up structlog, and let the standard library's loggers (uvicorn's) go through it."""
@@ -28,6 +31,7 @@ def configure_logging(level: str, log_format: str) -> None:
             foreign_pre_chain=shared,
         )
     )
+    handler.addFilter(lambda record: record.msg != NO_ERROR)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(severity)
