@@ -1,0 +1,33 @@
+"""A server that most end-to-end tests share, and the figures that tests measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.programs import Server, serving
+
+Note = Callable[[str], None]
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A ready server with the embedded model; that it ends well is checked behind the last test."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Has a measured figure shown at the end of the run."""
+    name, figures = request.node.name, request.config.stash.setdefault(FIGURES, [])
+    return lambda figure: figures.append(f"{name}: {figure}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the figures."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
