@@ -129,6 +129,8 @@ def delete(
       echopanel sessions delete 0123456789abcdef
       echopanel sessions delete --yes 0123456789abcdef fedcba9876543210
     """
+    from echopanel.store.archive import Archive
+
     for session in sessions:
         with _existing(session, data_dir, config) as store:
             record = store.session(session)
@@ -137,6 +139,7 @@ def delete(
             if not yes and not _agreed(record):
                 continue
             store.delete(session)
+            Archive(store.path.parent).delete(session)
             typer.echo(f"deleted {session}", err=True)
 
 

@@ -124,7 +124,17 @@ class StoreSection(Section):
         description="Directory of transcripts and journals.",
         json_schema_extra={"shown": "the user's data directory"},
     )
-    record: bool = Field(default=False, description="Keep the audio after a session has ended.")
+    record: bool = Field(
+        default=False, description="Keep the audio of ended sessions, as one FLAC file per source."
+    )
+    record_days: float | None = Field(
+        default=None, gt=0, description="How long recordings are kept, in days; none: for ever."
+    )
+    record_mb: int | None = Field(
+        default=None,
+        gt=0,
+        description="Most that all recordings may take, in megabytes, oldest deleted first; none: no bound.",
+    )
     fsync: Literal["none", "interval", "always"] = Field(
         default="interval",
         description="When audio is forced to the medium: never, every second, before each acknowledgement.",

@@ -21,6 +21,7 @@ from echopanel.server.live import serve_live
 from echopanel.server.problems import problem
 from echopanel.server.sessions import Sessions
 from echopanel.server.translate import (
+    archive,
     engine_settings,
     live_limits,
     quota_bytes,
@@ -47,7 +48,7 @@ class Server:
         self.engine = Engine(engine_settings(settings))
         data = settings.store.data_dir
         journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
-        self.keeper = Keeper(TranscriptStore(data), journal)
+        self.keeper = Keeper(TranscriptStore(data), journal, archive(settings), record=settings.store.record)
         self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))
         self.guard = guard_of(settings)
 

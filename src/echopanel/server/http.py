@@ -107,7 +107,7 @@ def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
         """Forget a session for good; one that is running is refused."""
         if session_id in sessions:
             return problem(409, ErrorCode.UNEXPECTED_MESSAGE, "the session is running; stop it first")
-        await keeper.store(store.delete, session_id)
+        await keeper.delete(session_id)
         return Response(status_code=204)
 
     return router

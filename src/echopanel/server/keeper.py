@@ -14,6 +14,7 @@ import structlog
 
 from echopanel.audio import SAMPLE_BYTES, AudioFrame, Source
 from echopanel.errors import EchoPanelError
+from echopanel.store.archive import Archive
 from echopanel.store.disk import DiskError
 from echopanel.store.journal import AppendFailed, Journal, SyncFailed
 from echopanel.store.transcripts import TranscriptStore
@@ -23,9 +24,9 @@ log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Frames are gathered this long before they are written: one write a source, and acks at the same pace. Acks
-# free a client's replay buffer of minutes, so nobody waits for one; at 60 sources a second of audio in acks of
-# 50 ms each costs more than its voice activity detection.
+# Frames are gathered this long before they are written: one write a source, and acks at the same pace. Nobody
+# waits for an ack, because it only frees a replay buffer of minutes; twenty a second and source would cost
+# more than voice activity detection does.
 GATHER_S = 0.2
 SYNC_S = 0.2
 RETRY_S = 1.0
@@ -47,9 +48,14 @@ class Entry:
 class Keeper:
     """Serialises access to the transcript store, and batches the journal."""
 
-    def __init__(self, transcripts: TranscriptStore, journal: Journal) -> None:
+    def __init__(
+        self, transcripts: TranscriptStore, journal: Journal, archive: Archive, *, record: bool
+    ) -> None:
+        """`record`: make recordings of sessions that end; `archive` also deletes older ones."""
         self.transcripts = transcripts
         self.journal = journal
+        self.archive = archive
+        self._record = record
         self._store_thread = ThreadPoolExecutor(1, "store")
         self._journal_thread = ThreadPoolExecutor(1, "journal")
         self._entries: list[Entry] = []
@@ -144,6 +150,27 @@ class Keeper:
     def forget(self, session: str) -> None:
         """Drop what still waits for a session that has ended."""
         self._entries = [entry for entry in self._entries if entry.session != session]
+
+    async def retire(self, session: str) -> None:
+        """A session has ended: make recordings of its audio if that was asked for, then delete its journal.
+
+        Raises:
+            StoreError: the recordings cannot be written; the journal stays.
+        """
+        if self._record:
+            # Encoding takes a while and needs nothing that changes any more, so not on the journal's thread.
+            await asyncio.to_thread(self.archive.keep, await self.audio(self.journal.session, session))
+        await self.audio(self.journal.delete, session)
+
+    async def delete(self, session: str) -> None:
+        """Delete the transcript and the recordings of a session for good.
+
+        Raises:
+            UnknownSession: there is none.
+            StoreError: the disk does not do it.
+        """
+        await self.store(self.transcripts.delete, session)
+        await asyncio.to_thread(self.archive.delete, session)
 
     async def close(self) -> None:
         """Write what is left, sync, and end the threads."""

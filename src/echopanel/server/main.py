@@ -46,9 +46,11 @@ def run(settings: Settings) -> None:
         StoreError: the data directory cannot be used.
     """
     configure_logging(settings.log.level, settings.log.format)
-    with listen(settings.server.host, settings.server.port) as listening:
-        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-            runner.run(_serve(settings, listening))
+    with (
+        listen(settings.server.host, settings.server.port) as listening,
+        asyncio.Runner(loop_factory=auto_loop_factory()) as runner,
+    ):
+        runner.run(_serve(settings, listening))
 
 
 def listen(host: str, port: int) -> socket.socket:

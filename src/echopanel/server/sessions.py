@@ -282,7 +282,7 @@ class Sessions:
             await self._keeper.store(store.save_coverage, session.id, session.coverage())
             await self._keeper.store(store.end_session, session.id, datetime.now(UTC), state)
             await self._keeper.write()
-            await self._keeper.audio(self._keeper.journal.delete, session.id)
+            await self._keeper.retire(session.id)
         finally:
             entry.ending = False
         self._entries.pop(session.id, None)

@@ -13,6 +13,7 @@ from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.server.live import LiveLimits
 from echopanel.server.session import SessionLimits
+from echopanel.store.archive import Archive
 from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import Limits
 
@@ -85,6 +86,13 @@ def quota_bytes(settings: Settings) -> int | None:
     """Most bytes in all journals."""
     quota = settings.store.journal_quota_mb
     return None if quota is None else quota * MEGABYTE
+
+
+def archive(settings: Settings) -> Archive:
+    """Where recordings are, and how long they are kept."""
+    store = settings.store
+    most = None if store.record_mb is None else store.record_mb * MEGABYTE
+    return Archive(store.data_dir, store.record_days, most)
 
 
 def max_frame_samples(settings: Settings) -> int:
