@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { panel } from "./shared.mjs";
 
-const { Client, Phase } = await panel("client.js");
+const { Client } = await panel("client.js");
+const { Phase } = await panel("phase.js");
 
 let sockets;
 let now;

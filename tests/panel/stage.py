@@ -31,7 +31,8 @@ class Stage(Scripted):
         self, socket: Socket, wire: ServerConnection, session: Session, message: m.ClientMessage | m.Unknown
     ) -> None:
         if self.speaks or not isinstance(message, AudioFrame):
-            return await super()._answer(socket, wire, session, message)
+            await super()._answer(socket, wire, session, message)
+            return
         session.take(message)
         session.events.clear()
         done = session.timelines[message.source].next

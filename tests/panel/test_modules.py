@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from echopanel.wire import messages as m
-from echopanel.wire.codec import decode
 from tests.panel.node import HERE, run
 from tests.panel.vectors import vectors
 

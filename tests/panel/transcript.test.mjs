@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { panel, vectors } from "./shared.mjs";
 
 const { Transcript, clock } = await panel("transcript.js");
-const { Phase } = await panel("client.js");
+const { Phase } = await panel("phase.js");
 const { describe, summarise } = await panel("status.js");
 
 const partial = (revision, stable, tail = "", segment = "mic-1") => ({

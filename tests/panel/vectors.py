@@ -33,7 +33,7 @@ MALFORMED = (
     "{}",
     '{"type": 1}',
     '{"type": "ack", "source": "mic", "sample": "1", "credit": 2}',
-    '{"type": "partial", "segment": "mic-1", "source": "mic", "revision": 1, "start": 0, "stable": null, "tail": ""}',
+    '{"type": "partial", "segment": "mic-1", "source": "mic", "revision": 1, "start": 0, "stable": 0}',
     '{"type": "final", "event": 1, "segment": "mic-1", "source": "mic", "start": 0}',
     '{"type": "stopped", "session": "s1", "coverage": []}',
 )

@@ -4,6 +4,8 @@ import { clock } from "./transcript.js";
 export const NAMES = Object.freeze({ mic: "You", system: "Others" });
 
 const AT_END_PX = 40; // closer to the end than this is reading along
+const FRAME_MS = 16;
+const BATCH = 200; // changes drawn at a time, so that a long transcript does not freeze the page
 const ANNOUNCED = 4; // finished lines that stay for a screen reader
 
 /** The lines of a transcript in the page; it follows the newest until its reader scrolls up. */
@@ -13,6 +15,8 @@ export class Captions {
   #jump;
   #announcer;
   #shown = []; // {line, item}, as spoken
+  #waiting = []; // changes to be shown
+  #timer = null;
   #following = true;
 
   constructor({ scroller, list, jump, announcer }) {
@@ -25,13 +29,10 @@ export class Captions {
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(scroller);
   }
 
-  /** Applies the changes that a Transcript reports. */
+  /** Shows the changes that a Transcript reports; what comes at once is drawn at once. */
   apply(changes) {
-    for (const { put, remove } of changes) {
-      if (put) this.#put(put);
-      else this.#remove(remove);
-    }
-    if (changes.length > 0 && this.#following) this.#toEnd();
+    this.#waiting.push(...changes);
+    this.#schedule();
   }
 
   /** Goes to the newest line and stays there. */
@@ -44,16 +45,51 @@ export class Captions {
 
   clear() {
     this.#shown = [];
+    this.#waiting = [];
     this.#list.replaceChildren();
     this.#announcer.replaceChildren();
     this.#following = true;
     this.#jump.hidden = true;
   }
 
+  #schedule() {
+    this.#timer ??= setTimeout(() => this.#draw(), FRAME_MS);
+  }
+
+  #draw() {
+    this.#timer = null;
+    const held = this.#following ? null : this.#read();
+    for (const { put, remove } of this.#waiting.splice(0, BATCH)) {
+      if (put) this.#put(put);
+      else this.#remove(remove);
+    }
+    if (this.#following) this.#toEnd();
+    else if (held?.item.isConnected) this.#shift(held.item.getBoundingClientRect().top - held.top);
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     this.#following = scrollHeight - scrollTop - clientHeight < AT_END_PX;
     this.#jump.hidden = this.#following;
+  }
+
+  /** The first line in view and where it is: what a reader who scrolled up is reading, and must not move. */
+  #read() {
+    const { top: edge } = this.#scroller.getBoundingClientRect();
+    let [low, high] = [0, this.#shown.length - 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#shown[middle].item.getBoundingClientRect().bottom > edge) high = middle;
+      else low = middle + 1;
+    }
+    const item = this.#shown[low]?.item;
+    return item && { item, top: item.getBoundingClientRect().top };
+  }
+
+  /** Browsers cut scroll positions down to whole pixels; rounding keeps them from creeping up. */
+  #shift(pixels) {
+    this.#scroller.scrollTop += Math.round(pixels);
   }
 
   #toEnd() {

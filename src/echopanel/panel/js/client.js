@@ -1,18 +1,8 @@
 import { ERRORS, PATH, ProtocolError, SAMPLE_RATE, VERSION, codeOfClose, subprotocols } from "./codec.js";
 import { Connection, State } from "./connection.js";
+import { Phase } from "./phase.js";
 import { Replay } from "./replay.js";
 import { Heartbeat, Retry } from "./retry.js";
-
-/** Where a session stands, as its user sees it. */
-export const Phase = Object.freeze({
-  CONNECTING: "connecting",
-  LIVE: "live",
-  WAITING: "waiting", // for the next attempt, at `at`
-  LOST: "lost", // gave up; `reconnect` tries again
-  DENIED: "denied", // the token is missing or wrong; `authorize` gives another
-  REFUSED: "refused", // trying again cannot help
-  STOPPED: "stopped",
-});
 
 const HOPELESS = new Set([Phase.LOST, Phase.DENIED, Phase.REFUSED]);
 const PIECE_SAMPLES = 1600; // what is sent at a time when catching up

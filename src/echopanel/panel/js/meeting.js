@@ -1,6 +1,7 @@
 import { Capture } from "./capture.js";
-import { Client, Phase } from "./client.js";
+import { Client } from "./client.js";
 import { openDisplay, openFile, openMicrophone } from "./devices.js";
+import { Phase } from "./phase.js";
 import { Transcript } from "./transcript.js";
 
 // Always both, so that a source can be added while the meeting runs.

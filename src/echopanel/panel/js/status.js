@@ -1,5 +1,5 @@
-import { Phase } from "./client.js";
 import { SAMPLE_RATE } from "./codec.js";
+import { Phase } from "./phase.js";
 
 const BEHIND_S = 2; // less than this nobody notices
 const LAG_S = 3;

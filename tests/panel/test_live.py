@@ -1,0 +1,99 @@
+"""The page in a real browser with the real server and its model, on speech."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.programs import serving
+from tests.helpers.speech import wer
+from tests.panel.conftest import Clip
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+TOKEN = "correct-horse"
+MAX_WER = 0.1  # "we're" for "we were" twice, in 25 words
+
+
+@asynccontextmanager
+async def page_at(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """The page with its microphone allowed."""
+    context = await browser.new_context(permissions=["microphone"], accept_downloads=True)
+    context.set_default_timeout(30_000)
+    page = await context.new_page()
+    await page.goto(url)
+    yield page
+    await context.close()
+
+
+async def start(page: Page, recording: Path | None = None) -> None:
+    """Start with the microphone, and a recording as the others."""
+    await page.locator(f"input[name=system][value={'file' if recording else 'off'}]").check()
+    if recording:
+        await page.locator("#file").set_input_files(recording)
+    await page.get_by_role("button", name="Start captions").click()
+    await expect(page.locator("#status-text")).to_have_text("Live")
+
+
+async def stop(page: Page) -> None:
+    """Stop, and wait until everything has become text."""
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator("#summary")).to_have_text("Everything that was heard is in the transcript.")
+
+
+async def said(page: Page, source: str) -> str:
+    """The captions of a source."""
+    return " ".join(await page.locator(f"#lines > [data-source={source}] .said").all_inner_texts())
+
+
+async def save(page: Page, kind: str, directory: Path) -> str:
+    """Save the transcript by the menu; its text."""
+    await page.get_by_role("button", name="Save").click()
+    async with page.expect_download() as download:
+        await page.locator(f"[data-format={kind}]").click()
+    path = directory / (await download.value).suggested_filename
+    await (await download.value).save_as(path)
+    assert path.suffix == f".{kind}"
+    return path.read_text(encoding="utf-8")
+
+
+async def test_both_sources_become_captions_and_files(
+    browser: Browser, heard: Clip, call: Clip, tmp_path: Path
+) -> None:
+    """A microphone and a recording are written down, each as itself, behind a token; every format saves."""
+    with serving(tmp_path / "data", "--token", TOKEN) as server:
+        async with page_at(browser, f"{server.url}#token={TOKEN}") as page:
+            await start(page, call.path)
+            await expect(page.locator(".tail").first).to_be_visible()
+            await expect(page.locator(".strip[data-source=system] .note")).to_have_text("Has ended")
+            await expect(page.locator("#lines")).to_contain_text("incredulity", ignore_case=True)
+            await stop(page)
+            assert wer(heard.text, await said(page, "mic")) <= MAX_WER
+            assert wer(call.text, await said(page, "system")) <= MAX_WER
+            files = {kind: await save(page, kind, tmp_path) for kind in ("txt", "md", "srt", "vtt", "json")}
+    assert all("heaven" in text and "wisdom" in text for text in files.values())
+    assert "You: " in files["txt"]
+    assert "Others: " in files["txt"]
+
+
+async def test_a_server_that_is_killed_and_started_again_costs_no_word(
+    browser: Browser, heard: Clip, tmp_path: Path
+) -> None:
+    """In the middle of a sentence: the page says what is going on, goes on by itself, and has every word."""
+    with serving(tmp_path / "data") as server:
+        async with page_at(browser, server.url) as page:
+            await start(page)
+            await expect(page.locator("#lines")).to_contain_text("best of times", ignore_case=True)
+            server.stop(signal.SIGKILL)
+            await expect(page.locator("#status-text")).to_contain_text("Reconnecting")
+            with serving(tmp_path / "data", "--port", str(server.port)):
+                await expect(page.locator("#status-text")).to_have_text("Live")
+                await expect(page.locator("#lines")).to_contain_text("incredulity", ignore_case=True)
+                await stop(page)
+                assert wer(heard.text, await said(page, "mic")) <= MAX_WER
+                assert await page.locator(".gap").count() == 0

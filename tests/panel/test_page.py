@@ -1,0 +1,364 @@
+"""The page in a real browser, in front of a server that does what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from echopanel.audio import SAMPLE_RATE, Source
+from echopanel.errors import ErrorCode
+from echopanel.transcript import Final, Gap, GapStatus, Partial, Revision, Segment
+from echopanel.wire import messages as m
+from tests.client.scripted import listening
+from tests.panel.stage import Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+MIC, SYSTEM = Source.MIC, Source.SYSTEM
+
+
+@dataclass
+class Visit:
+    """A page, the server it talks to, and what went wrong in it."""
+
+    page: Page
+    stage: Stage
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, fragment: str = "") -> None:
+        """Load the page."""
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await self.page.goto(f"{self.stage.url}/{fragment}")
+
+    async def choose(self, mic: str = "microphone", system: str = "off") -> None:
+        """Choose the sources."""
+        await self.page.locator(f"input[name=mic][value={mic}]").check()
+        await self.page.locator(f"input[name=system][value={system}]").check()
+
+    async def start(self) -> None:
+        """Start with the microphone alone."""
+        await self.choose()
+        await self.button("Start captions").click()
+        await expect(self.status).to_have_text("Live")
+
+    def button(self, name: str) -> Locator:
+        """A button by what is written on it."""
+        return self.page.get_by_role("button", name=name)
+
+    @property
+    def status(self) -> Locator:
+        """The words that say how things stand."""
+        return self.page.locator("#status-text")
+
+    @property
+    def lines(self) -> Locator:
+        """The captions."""
+        return self.page.locator("#lines > li")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """A server that is told what to say."""
+    scripted = Stage()
+    async with listening(scripted):
+        yield scripted
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(stage: Stage, browser: Browser) -> AsyncIterator[Visit]:
+    """The page, just opened."""
+    async with visiting(browser, stage) as visit:
+        await visit.open()
+        yield visit
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser, stage: Stage, width: int = 1000, height: int = 700, **options: Any
+) -> AsyncIterator[Visit]:
+    """A page in a new profile that may use the microphone."""
+    allowed = {"permissions": ["microphone"]} | options
+    context = await browser.new_context(viewport={"width": width, "height": height}, **allowed)
+    context.set_default_timeout(10_000)
+    yield Visit(await context.new_page(), stage)
+    await context.close()
+
+
+def final(event: int, text: str, source: Source = MIC, start: float = 0.0, name: str = "") -> m.FinalMessage:
+    """An utterance of one second."""
+    sample = round(start * SAMPLE_RATE)
+    segment = Segment(
+        name or f"{source}-{event}", source, start, start + 1, text, sample, sample + SAMPLE_RATE
+    )
+    return m.FinalMessage(event, Final(segment))
+
+
+def partial(
+    revision: int, stable: str, tail: str, name: str = "mic-p", start: float = 1.0
+) -> m.PartialMessage:
+    """What is heard of an utterance of the microphone."""
+    return m.PartialMessage(Partial(name, MIC, revision, start, stable, tail))
+
+
+async def test_stable_text_is_solid_and_the_rest_grey_until_it_is_final(visit: Visit) -> None:
+    """A partial shows both kinds of text apart; its final is all solid; one without text disappears."""
+    await visit.start()
+    await visit.stage.say(partial(1, "it was", "the best"), partial(1, "", "uh", "mic-q", 5.0))
+    await expect(visit.lines.first.locator(".stable")).to_have_text("it was")
+    await expect(visit.lines.first.locator(".tail")).to_have_text("the best")
+    solid, grey = [
+        await visit.lines.first.locator(css).evaluate("e => getComputedStyle(e).color")
+        for css in (".stable", ".tail")
+    ]
+    assert solid != grey
+    await visit.stage.say(
+        final(1, "It was the best.", start=1.0, name="mic-p"), partial(2, "", "", "mic-q", 5.0)
+    )
+    await expect(visit.lines).to_have_count(1)
+    await expect(visit.lines.locator(".said")).to_have_text("It was the best.")
+    await expect(visit.lines.locator(".tail")).to_have_count(0)
+
+
+async def test_both_sources_share_one_timeline_and_are_told_apart(visit: Visit) -> None:
+    """Lines are in the order they were spoken, not that they came in; each says and shows who spoke."""
+    await visit.start()
+    await visit.stage.say(final(1, "Fine.", MIC, 4.0), final(2, "How are you?", SYSTEM, 2.0))
+    await expect(visit.lines.locator(".said")).to_have_text(["How are you?", "Fine."])
+    await expect(visit.lines.locator(".who")).to_have_text(["Others", "You"])
+    await expect(visit.lines.locator(".when")).to_have_text(["0:02", "0:04"])
+    looks = await visit.lines.locator(".said").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).borderLeftColor)"
+    )
+    assert len(set(looks)) == 2
+
+
+async def test_a_gap_is_shown_and_filled_when_its_text_comes(visit: Visit) -> None:
+    """What is put off says so in place; a revision takes its place, and replaces what it names."""
+    await visit.start()
+    pending = Gap(MIC, 4 * SAMPLE_RATE, 16 * SAMPLE_RATE, "overload", GapStatus.PENDING)
+    lost = Gap(MIC, 20 * SAMPLE_RATE, 22 * SAMPLE_RATE, "not_received", GapStatus.LOST)
+    await visit.stage.say(final(1, "One."), m.GapMessage(2, pending), m.GapMessage(3, lost))
+    said = visit.lines.locator(".said")
+    await expect(said).to_have_text(["One.", "12 s being recognised later", "2.0 s could not be recognised"])
+    first = Segment("mic-1r", MIC, 0.0, 1.0, "One!", 0, SAMPLE_RATE)
+    late = Segment("mic-2", MIC, 4.0, 16.0, "Two.", 4 * SAMPLE_RATE, 16 * SAMPLE_RATE)
+    await visit.stage.say(m.RevisionMessage(4, Revision(("mic-1",), (first, late), "repair")))
+    await expect(said).to_have_text(["One!", "Two.", "2.0 s could not be recognised"])
+
+
+async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> None:
+    """New lines come below, a late one above, and what is being read stays; "jump to now" goes to the end."""
+    await visit.start()
+    await visit.stage.say(*(final(n, f"Line {n}.", start=10.0 * n) for n in range(1, 60)))
+    await expect(visit.lines.last).to_be_in_viewport()
+    await expect(visit.button("Jump to now")).to_be_hidden()
+    await visit.page.locator("#captions").evaluate("e => { e.scrollTop = 600 }")
+    await expect(visit.button("Jump to now")).to_be_visible()
+    read = visit.lines.filter(has_text="Line 30.")
+    await expect(read).to_be_in_viewport()
+    before = await read.bounding_box()
+    await visit.stage.say(
+        final(60, "Late.", start=11.0), final(61, "New.", start=900.0), partial(1, "and", "on")
+    )
+    await expect(visit.lines).to_have_count(62)
+    assert await read.bounding_box() == pytest.approx(before, abs=1)
+    await visit.button("Jump to now").click()
+    await expect(visit.lines.filter(has_text="New.")).to_be_in_viewport()
+    await visit.stage.say(final(62, "Newest.", start=910.0))
+    await expect(visit.lines.filter(has_text="Newest.")).to_be_in_viewport()
+
+
+async def test_a_cut_is_told_and_healed_without_losing_a_sample(visit: Visit) -> None:
+    """The page says that it reconnects; the server gets every sample once, up to where stop says."""
+    await visit.start()
+    await until(lambda: len(visit.stage.session.audio.get(MIC, b"")) > 2 * SAMPLE_RATE)
+    visit.stage.cut()
+    await expect(visit.status).to_contain_text("Reconnecting in")
+    await expect(visit.page.locator("#banner-text")).to_contain_text("Nothing is lost")
+    await expect(visit.status).to_have_text("Live")
+    await until(lambda: len(visit.stage.session.audio[MIC]) > 8 * SAMPLE_RATE)
+    await visit.button("Stop").click()
+    await expect(visit.page.locator("#summary")).to_have_text(
+        "Everything that was heard is in the transcript."
+    )
+    [stop] = [message for message in visit.stage.received if isinstance(message, m.Stop)]
+    session = visit.stage.session
+    assert session.holes == []
+    assert stop.captured == {MIC: len(session.audio[MIC]) // 2, SYSTEM: 0}
+    assert len(visit.stage.sessions) == 1
+
+
+async def test_what_is_sent_is_what_the_microphone_heard(visit: Visit) -> None:
+    """Frames of 50 to 100 ms follow each other in index and capture time, and hold sound."""
+    await visit.start()
+    await until(lambda: len(visit.stage.frames()) > 40)
+    frames = visit.stage.frames()
+    assert all(800 <= frame.count <= 1600 for frame in frames)
+    first = frames[0]
+    for frame, following in pairwise(frames):
+        assert following.start == frame.end
+        expected = first.captured_ms + (following.start - first.start) * 1000 / SAMPLE_RATE
+        assert following.captured_ms == pytest.approx(expected, abs=1.0)
+    assert max(abs(sample) for frame in frames for sample in memoryview(frame.pcm).cast("h")) > 1000
+
+
+async def test_a_muted_source_is_left_out_and_no_gap(visit: Visit) -> None:
+    """Nothing is sent while muted; what follows jumps by that long and says that it was skipped."""
+    await visit.start()
+    await until(lambda: len(visit.stage.frames()) > 10)
+    await visit.page.locator(".strip[data-source=mic] button").click()
+    await expect(visit.page.locator(".strip[data-source=mic] .note")).to_have_text("Muted: not recorded")
+    await asyncio.sleep(0.3)
+    count = len(visit.stage.frames())
+    await asyncio.sleep(0.5)
+    assert len(visit.stage.frames()) == count
+    await visit.page.locator(".strip[data-source=mic] button").click()
+    await until(lambda: len(visit.stage.frames()) > count)
+    [(source, hole)] = visit.stage.session.holes
+    assert (source, hole.skipped) == (MIC, True)
+    assert 0.5 < (hole.end - hole.start) / SAMPLE_RATE < 5
+
+
+async def test_a_server_that_wants_a_token_is_given_one(stage: Stage, browser: Browser) -> None:
+    """The page asks when the server refuses, and goes on with the right one; the address can bring it too."""
+    stage.refusal = m.Error(ErrorCode.UNAUTHORIZED, "the token is wrong")
+    async with visiting(browser, stage) as visit:
+        await visit.open("#token=wrong-token")
+        await give_token(visit)
+    offered = [request.headers["Sec-WebSocket-Protocol"] for request in stage.requests]
+    assert "echopanel.token.d3JvbmctdG9rZW4" in offered[0]
+    assert "echopanel.token.Y29ycmVjdC1ob3JzZQ" in offered[-1]
+
+
+async def give_token(visit: Visit) -> None:
+    """Start, be refused, and give the right token."""
+    assert "token" not in visit.page.url
+    await visit.choose()
+    await visit.button("Start captions").click()
+    await expect(visit.page.get_by_role("dialog")).to_contain_text("That token was not accepted.")
+    visit.stage.refusal = None
+    await visit.page.get_by_label("Token", exact=True).fill("correct-horse")
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.status).to_have_text("Live")
+    await expect(visit.page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_a_busy_or_loading_server_is_waited_for(visit: Visit) -> None:
+    """The page says in plain words what it waits for, and goes live by itself."""
+    visit.stage.refusal = m.Error(ErrorCode.NOT_READY, "the model is loading", retry_after=1.0)
+    await visit.choose()
+    await visit.button("Start captions").click()
+    await expect(visit.status).to_have_text("Warming up")
+    visit.stage.refusal = m.Error(ErrorCode.SESSION_LIMIT, "10 of 10 sessions are open", retry_after=3.0)
+    await expect(visit.status).to_contain_text("Server busy, trying again in")
+    await expect(visit.page.locator("#banner-text")).to_have_text("10 of 10 sessions are open")
+    visit.stage.refusal = None
+    await expect(visit.status).to_have_text("Live")
+
+
+async def test_a_microphone_that_is_not_allowed_is_explained(stage: Stage, browser: Browser) -> None:
+    """The page says what to do, and can be started again."""
+    async with visiting(browser, stage, permissions=[]) as visit:
+        await visit.open()
+        await visit.choose()
+        await visit.button("Start captions").click()
+        await expect(visit.page.get_by_role("alert")).to_contain_text("may not use the microphone")
+        await expect(visit.button("Start captions")).to_be_enabled()
+    assert stage.received == []
+
+
+async def test_it_works_with_the_keyboard_alone(visit: Visit) -> None:
+    """Choosing, starting, scrolling, muting and stopping, without a mouse."""
+    await visit.page.locator("input[name=mic]:checked").focus()
+    await visit.page.keyboard.press("Tab")
+    for _ in range(2):
+        if await visit.page.evaluate("document.activeElement.name") != "system":
+            await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("ArrowRight")
+    await visit.page.keyboard.press("ArrowRight")
+    assert await visit.page.evaluate("document.activeElement.value") == "off"
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.status).to_have_text("Live")
+    await expect(visit.page.locator("#captions")).to_be_focused()
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("Space")
+    await expect(visit.page.locator(".strip[data-source=mic] button")).to_have_text("Unmute")
+    for _ in range(2):
+        await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.locator("#summary")).to_be_visible()
+
+
+async def test_finished_text_is_announced_and_what_may_change_is_not(visit: Visit) -> None:
+    """A screen reader hears each final once, with who said it."""
+    await visit.start()
+    await visit.stage.say(partial(1, "it was", "the"), final(1, "Hello.", SYSTEM))
+    announcer = visit.page.locator("#announcer")
+    await expect(announcer).to_have_text("Others: Hello.")
+    assert await announcer.get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1000, "light"), (380, "dark")])
+async def test_every_view_is_accessible_and_fits(
+    stage: Stage, browser: Browser, width: int, theme: str
+) -> None:
+    """No finding of the rules of accessibility, nothing to scroll sideways."""
+    async with visiting(browser, stage, width, color_scheme=theme) as visit:
+        await visit.open()
+        await check(visit.page, width)
+        await visit.start()
+        gap = Gap(MIC, 5 * SAMPLE_RATE, 6 * SAMPLE_RATE, "overload", GapStatus.LOST)
+        await stage.say(
+            final(1, "Hello there, " * 20, SYSTEM), m.GapMessage(2, gap), partial(1, "it was", "the")
+        )
+        await expect(visit.lines).to_have_count(3)
+        await check(visit.page, width)
+        await visit.button("Save").click()
+        await check(visit.page, width)
+        await visit.page.keyboard.press("Escape")
+        stage.refusal = m.Error(ErrorCode.OVERLOADED, "no room", retry_after=60.0)
+        stage.cut()
+        await expect(visit.status).to_contain_text("Server busy")
+        await check(visit.page, width)
+
+
+async def check(page: Page, width: int) -> None:
+    """No finding, no sideways scrolling."""
+    spec = find_spec("axe_playwright_python")
+    assert spec is not None
+    assert spec.origin is not None
+    await page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_no_request_leaves_the_server_and_nothing_breaks_its_policy(visit: Visit) -> None:
+    """Everything comes from the server's own address, under a policy without inline scripts and styles."""
+    await visit.start()
+    await visit.stage.say(final(1, "Hello."))
+    await visit.button("Stop").click()
+    await expect(visit.page.locator("#summary")).to_be_visible()
+    assert {url.split("/")[2] for url in visit.requests} == {f"127.0.0.1:{visit.stage.port}"}
+    assert visit.complaints == []
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something has happened on the server."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what changes is another's, without an event
+            await asyncio.sleep(0.05)
