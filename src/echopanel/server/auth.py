@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from echopanel.errors import ErrorCode
 from echopanel.wire.handshake import TOKEN_SUBPROTOCOL
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+MALFORMED = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +80,24 @@ def token_from(subprotocols: Sequence[str]) -> str | None:
         if name.startswith(TOKEN_SUBPROTOCOL):
             encoded = name.removeprefix(TOKEN_SUBPROTOCOL)
             try:
-                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-            except (binascii.Error, UnicodeDecodeError):
+                padded = encoded + "=" * (-len(encoded) % 4)
+                return base64.b64decode(padded, altchars="-_", validate=True).decode()
+            except ValueError:  # not base64, or not UTF-8 in it
                 return None
     return None
 
 
 def same_host(origin: str, host: str) -> bool:
     """Whether an Origin names the host and port that the request was sent to."""
-    scheme = urlsplit(origin).scheme
-    return scheme in ("http", "https") and split_host(origin, scheme) == split_host(f"//{host}", scheme)
+    scheme = origin.partition(":")[0]
+    ours = split_host(f"//{host}", scheme)
+    return scheme in ("http", "https") and ours != MALFORMED and split_host(origin, scheme) == ours
 
 
 def split_host(url: str, scheme: str) -> tuple[str | None, int | None]:
-    """Lower-case host name and port of a URL; (None, None) when it is malformed."""
+    """Lower-case host name and port of a URL; `MALFORMED` when it is that."""
     try:
         parts = urlsplit(url)
         return parts.hostname, parts.port or DEFAULT_PORTS.get(scheme)
     except ValueError:
-        return None, None
+        return MALFORMED
