@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,18 +61,32 @@ def call(tmp_path_factory: pytest.TempPathFactory, two_cities: Speech) -> Clip:
     return clip(two_cities, 20.5, 28.6, tmp_path_factory.mktemp("speech") / "call.wav")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(heard: Clip) -> AsyncIterator[Browser]:
-    """One for all tests. Its pages may use the microphone if their context was granted it, else not."""
+@asynccontextmanager
+async def chromium(heard: Clip, permission: str) -> AsyncIterator[Browser]:
+    """A browser whose microphone hears `heard`, once, from the moment it is opened."""
     arguments = [
         "--headless=new",
         "--no-sandbox",
-        "--deny-permission-prompts",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={heard.path}%noloop",
+        permission,
         *QUIET,
     ]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(), args=arguments)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(heard: Clip) -> AsyncIterator[Browser]:
+    """One for all tests; its user agrees to everything, and shares a tab with its sound."""
+    async with chromium(heard, "--use-fake-ui-for-media-stream") as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict_browser(heard: Clip) -> AsyncIterator[Browser]:
+    """One whose user agrees to nothing."""
+    async with chromium(heard, "--deny-permission-prompts") as browser:
+        yield browser

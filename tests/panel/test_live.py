@@ -22,8 +22,8 @@ MAX_WER = 0.1  # "we're" for "we were" twice, in 25 words
 
 @asynccontextmanager
 async def page_at(browser: Browser, url: str) -> AsyncIterator[Page]:
-    """The page with its microphone allowed."""
-    context = await browser.new_context(permissions=["microphone"], accept_downloads=True)
+    """The page in a new profile."""
+    context = await browser.new_context(accept_downloads=True)
     context.set_default_timeout(30_000)
     page = await context.new_page()
     await page.goto(url)

@@ -89,9 +89,8 @@ async def visit(stage: Stage, browser: Browser) -> AsyncIterator[Visit]:
 async def visiting(
     browser: Browser, stage: Stage, width: int = 1000, height: int = 700, **options: Any
 ) -> AsyncIterator[Visit]:
-    """A page in a new profile that may use the microphone."""
-    allowed = {"permissions": ["microphone"]} | options
-    context = await browser.new_context(viewport={"width": width, "height": height}, **allowed)
+    """A page in a new profile."""
+    context = await browser.new_context(viewport={"width": width, "height": height}, **options)
     context.set_default_timeout(10_000)
     yield Visit(await context.new_page(), stage)
     await context.close()
@@ -269,14 +268,59 @@ async def test_a_busy_or_loading_server_is_waited_for(visit: Visit) -> None:
     await expect(visit.status).to_have_text("Live")
 
 
-async def test_a_microphone_that_is_not_allowed_is_explained(stage: Stage, browser: Browser) -> None:
+async def test_a_microphone_that_is_not_allowed_is_explained(stage: Stage, strict_browser: Browser) -> None:
     """The page says what to do, and can be started again."""
-    async with visiting(browser, stage, permissions=[]) as visit:
+    async with visiting(strict_browser, stage) as visit:
         await visit.open()
         await visit.choose()
         await visit.button("Start captions").click()
         await expect(visit.page.get_by_role("alert")).to_contain_text("may not use the microphone")
         await expect(visit.button("Start captions")).to_be_enabled()
+    assert stage.received == []
+
+
+SHARING = """
+    const { mediaDevices } = navigator;
+    const share = mediaDevices.getDisplayMedia.bind(mediaDevices);
+    mediaDevices.getDisplayMedia = async (options) => {
+      const stream = await share(options);
+      if (window.silently) for (const track of stream.getAudioTracks()) stream.removeTrack(track);
+      return (window.shared = stream);
+    };
+"""
+
+
+async def test_a_shared_tab_is_heard_and_can_be_shared_again(stage: Stage, browser: Browser) -> None:
+    """When sharing ends the rest goes on; shared again, it goes on where time is, without a gap."""
+    async with visiting(browser, stage) as visit:
+        await visit.page.add_init_script(SHARING)
+        await visit.open()
+        await visit.choose(system="display")
+        await visit.button("Start captions").click()
+        await until(
+            lambda: bool(stage.sessions) and min(map(len, stage.session.audio.values())) > SAMPLE_RATE
+        )
+        await visit.page.evaluate(
+            "for (const track of shared.getTracks()) track.dispatchEvent(new Event('ended'))"
+        )
+        strip = visit.page.locator(".strip[data-source=system]")
+        await expect(strip.locator(".note")).to_have_text("Has ended")
+        count = len(stage.frames(SYSTEM))
+        await strip.get_by_role("button", name="Add").click()
+        await until(lambda: len(stage.frames(SYSTEM)) > count)
+        assert [(source, hole.skipped) for source, hole in stage.session.holes] == [(SYSTEM, True)]
+        assert len(stage.sessions) == 1
+
+
+async def test_a_tab_that_is_shared_without_its_sound_is_explained(stage: Stage, browser: Browser) -> None:
+    """The page says what to switch on, and nothing is left shared."""
+    async with visiting(browser, stage) as visit:
+        await visit.page.add_init_script(f"window.silently = true;{SHARING}")
+        await visit.open()
+        await visit.choose(system="display")
+        await visit.button("Start captions").click()
+        await expect(visit.page.get_by_role("alert")).to_contain_text("shared without its sound")
+        assert await visit.page.evaluate("shared.getTracks().every(track => track.readyState === 'ended')")
     assert stage.received == []
 
 

@@ -94,8 +94,8 @@ export class Meeting {
     if (changes.length > 0) this.#listener.onLines(changes);
   }
 
-  /** A session that is over for whatever reason needs no more audio. */
+  /** A session that is over, whoever ended it, needs no more audio. */
   #changed() {
-    if (this.client.phase === Phase.STOPPED || this.client.phase === Phase.REFUSED) this.#capture.close();
+    if (!this.running) this.#capture.close();
   }
 }
