@@ -80,6 +80,21 @@ async def test_repeated_runs_become_medians_with_the_runs_kept(server: Scripted,
     assert row["troubles"] == []
 
 
+async def test_a_session_that_ends_early_is_told_with_the_servers_last_words(
+    server: Scripted, corpus: Path, tmp_path: Path
+) -> None:
+    """So the cause need not be searched for; the row is there all the same."""
+    server.cut_after_ready = True
+    told: list[str] = []
+    with (tmp_path / "log").open("w+b") as log:
+        log.write(b"starting\nthe disk is full\n")
+        target = Target(server.url, os.getpid(), log=log)
+        (result,) = await bench(Plan(Speech(corpus), (Load(1, TIMING),), target), told.append)
+    assert told[-1] == "the server's last words: the disk is full"
+    assert any(line.startswith("trouble: ") for line in told)
+    assert result.figures["failed_sessions"] == 1
+
+
 async def test_a_session_that_is_refused_is_counted(server: Scripted, corpus: Path) -> None:
     """If all are, there is nothing to measure."""
     server.refusal = Error(ErrorCode.OVERLOADED, "too busy", retry_after=1.0)

@@ -27,6 +27,11 @@ class Target:
     pid: int | None = None
     ready_s: float | None = None
     token: str | None = None
+    log: IO[bytes] | None = None
+
+    def last_words(self) -> str:
+        """The last line that the server wrote to its log, "" where there is none or it is not known."""
+        return "" if self.log is None else _last_line(self.log)
 
 
 @contextlib.asynccontextmanager
@@ -44,7 +49,7 @@ async def fresh_server(arguments: Sequence[str], sessions: int) -> AsyncIterator
         )
         try:
             url = await _address(process, log)
-            yield Target(url, process.pid, clock() - began)
+            yield Target(url, process.pid, clock() - began, log=log)
         finally:
             await _stop(process)
 
@@ -70,9 +75,13 @@ async def _address(process: asyncio.subprocess.Process, log: IO[bytes]) -> str:
             await process.wait()
     except TimeoutError:
         raise EchoPanelError(f"the server was not ready within {START_WITHIN_S:.0f} s") from None
+    raise EchoPanelError(f"the server did not start: {_last_line(log) or f'exit {process.returncode}'}")
+
+
+def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
-    words = log.read().decode(errors="replace").strip().splitlines()
-    raise EchoPanelError(f"the server did not start: {words[-1] if words else f'exit {process.returncode}'}")
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -91,9 +91,12 @@ async def _run(
     report(f"{load.sources} sources{silent}: {load.timing.end:.0f} s")
     async with _server(plan, load) as target:
         found = await measure(target, load, recordings)
+        last_words = target.last_words()
     run = summarise(found, reference)
     for trouble in run.troubles:
         report(f"trouble: {trouble}")
+    if run.troubles and last_words:
+        report(f"the server's last words: {last_words}")
     return run
 
 
