@@ -70,7 +70,7 @@ class Server:
         await self.sessions.recover()
 
     async def __aexit__(self, *_: object) -> None:
-        await self.sessions.close()
+        await self.sessions.roster.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -80,7 +80,7 @@ class Server:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL_S)
-            await self.sessions.look_after()
+            await self.sessions.roster.look_after()
 
 
 def create_app(server: Server) -> FastAPI:
@@ -90,7 +90,7 @@ def create_app(server: Server) -> FastAPI:
         health_routes(server.engine, server.sessions),
         metrics_routes(server.engine),
         model_routes(server.engine),
-        session_routes(server.sessions, server.keeper),
+        session_routes(server.sessions.roster, server.keeper),
     ):
         app.include_router(router)
     app.add_exception_handler(UnknownSession, unknown_session)

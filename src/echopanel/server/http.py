@@ -15,6 +15,7 @@ from echopanel.engine.health import HealthStatus
 from echopanel.errors import ErrorCode
 from echopanel.server.keeper import Keeper
 from echopanel.server.problems import problem
+from echopanel.server.roster import Roster
 from echopanel.server.sessions import Sessions
 from echopanel.store.export import Format, export
 from echopanel.store.transcripts import SessionRecord
@@ -74,7 +75,7 @@ def model_routes(engine: Engine) -> APIRouter:
     return router
 
 
-def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
+def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
     """Transcripts, running and kept."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
     store = keeper.transcripts
@@ -91,9 +92,8 @@ def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
     async def show(session_id: str) -> dict[str, object]:
         """One session with its ledger."""
         record = await keeper.store(store.session, session_id)
-        ledgers = sessions.coverage(session_id)
-        if ledgers is None:
-            ledgers = await keeper.store(store.coverage, session_id)
+        running = roster.get(session_id)
+        ledgers = running.session.coverage() if running else await keeper.store(store.coverage, session_id)
         return summary(record) | {"coverage": {source: asdict(one) for source, one in ledgers.items()}}
 
     @router.get("/{session_id}/transcript")
@@ -105,7 +105,7 @@ def session_routes(sessions: Sessions, keeper: Keeper) -> APIRouter:
     @router.delete("/{session_id}", status_code=204)
     async def delete(session_id: str) -> Response:
         """Forget a session for good; one that is running is refused."""
-        if session_id in sessions:
+        if session_id in roster:
             return problem(409, ErrorCode.UNEXPECTED_MESSAGE, "the session is running; stop it first")
         await keeper.delete(session_id)
         return Response(status_code=204)

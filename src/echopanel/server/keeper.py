@@ -60,6 +60,7 @@ class Keeper:
         self._journal_thread = ThreadPoolExecutor(1, "journal")
         self._entries: list[Entry] = []
         self._arrived = asyncio.Event()
+        self._writing = asyncio.Lock()  # a write must not overtake what another one has to try again
 
     def __repr__(self) -> str:
         return f"<Keeper {len(self._entries)} frames to write>"
@@ -100,9 +101,18 @@ class Keeper:
 
     async def write(self) -> bool:
         """Write everything that waits, once; False when some of it has to be tried again."""
-        entries, self._entries = self._entries, []
-        self._arrived.clear()
-        failures = await self.audio(self._append, entries)
+        async with self._writing:
+            entries, self._entries = self._entries, []
+            self._arrived.clear()
+            failures = await self.audio(self._append, entries)
+            again = self._tell(entries, failures)
+            if again:
+                self._entries = again + self._entries
+                self._arrived.set()
+            return not again
+
+    def _tell(self, entries: list[Entry], failures: dict[tuple[str, Source], EchoPanelError]) -> list[Entry]:
+        """Say how it went; returns what is to be written again."""
         failed = [entry for entry in entries if (entry.session, entry.frame.source) in failures]
         for entry in newest(
             entry for entry in entries if (entry.session, entry.frame.source) not in failures
@@ -115,13 +125,9 @@ class Keeper:
             )
             entry.refused(error)
         # Only the disk can change its mind; anything else would fail again for ever.
-        again = [
+        return [
             entry for entry in failed if isinstance(failures[entry.session, entry.frame.source], DiskError)
         ]
-        if again:
-            self._entries = again + self._entries
-            self._arrived.set()
-        return not again
 
     def _append(self, entries: list[Entry]) -> dict[tuple[str, Source], EchoPanelError]:
         """Runs on the journal's thread."""
@@ -146,10 +152,6 @@ class Keeper:
         """What the journal has of each source; on the journal's thread."""
         journal = self.journal.session(session)
         return {source: journal.ranges(source) for source in Source}
-
-    def forget(self, session: str) -> None:
-        """Drop what still waits for a session that has ended."""
-        self._entries = [entry for entry in self._entries if entry.session != session]
 
     async def retire(self, session: str) -> None:
         """A session has ended: make recordings of its audio if that was asked for, then delete its journal.

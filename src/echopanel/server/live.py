@@ -33,6 +33,7 @@ from echopanel.wire.messages import (
     Unknown,
 )
 from echopanel.wire.server import ServerConnection
+from echopanel.wire.states import State
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +103,7 @@ class LiveConnection:
     async def run(self) -> None:
         """Serve the connection until it ends, whoever ends it."""
         last_words: Error | None = None
+        resumable = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send())
@@ -109,9 +111,15 @@ class LiveConnection:
                 group.create_task(self._receive(group))
         except* _Ended as ended:
             last_words = next((one.error for one in leaves(ended) if one.error is not None), None)
+            resumable = last_words is None or CLOSING[last_words.code].retryable
+        except* Exception:
+            log.exception("connection failed", session=self._name())
+            last_words = Error(
+                ErrorCode.INTERNAL, "the connection failed on the server; its log has the cause"
+            )
         finally:
             if self._session is not None:
-                self._sessions.detach(self._session, self._outbox)
+                self._sessions.roster.detach(self._session, self._outbox, resumable=resumable)
         if last_words is not None:
             log.info("connection refused or ended", code=last_words.code, session=self._name())
         await close(self._websocket, last_words)
@@ -123,10 +131,11 @@ class LiveConnection:
         try:
             async with asyncio.timeout(self._limits.start_timeout_s) as waiting:
                 while True:
-                    for message in self._wire.receive(await self._next()):
-                        await self._handle(message, group)
-                    if self._session is not None:
+                    messages = self._wire.receive(await self._next())
+                    if self._wire.state is not State.OPEN:
                         waiting.reschedule(None)
+                    for message in messages:
+                        await self._handle(message, group)
         except RemoteProtocolError as error:
             raise _Ended(Error(error.code, error.message)) from error
         except TimeoutError:
@@ -140,18 +149,20 @@ class LiveConnection:
         return message["bytes"] if text is None else text
 
     async def _handle(self, message: ClientMessage | Unknown, group: asyncio.TaskGroup) -> None:
+        """Do what the client says; a session that has ended already hears nothing more."""
+        session = self._session
         match message:
-            case AudioFrame():
-                self._opened().take(message)
+            case AudioFrame() if session is not None:
+                session.take(message)
                 # Not reading makes a client that sends too many frames wait, and costs it nothing else.
                 if wait := self._throttle.take(time.monotonic()):
                     await asyncio.sleep(wait)
             case Start():
                 await self._start(message)
-            case Flush(flush_id):
-                group.create_task(self._opened().flush(flush_id))
-            case Stop(captured):
-                group.create_task(self._sessions.stop(self._opened(), captured))
+            case Flush(flush_id) if session is not None:
+                group.create_task(session.flush(flush_id))
+            case Stop(captured) if session is not None:
+                group.create_task(self._sessions.roster.stop(session, captured))
             case Ping(ping_id):
                 self._outbox.put(Pong(ping_id))
 
@@ -162,10 +173,6 @@ class LiveConnection:
             raise _Ended(refused.error) from refused
         except StoreError as error:
             raise _Ended(Error(ErrorCode.STORAGE_FAILED, str(error))) from error
-
-    def _opened(self) -> LiveSession:
-        assert self._session is not None, "the state table lets nothing through before `start`"
-        return self._session
 
     async def _send(self) -> None:
         while True:

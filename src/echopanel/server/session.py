@@ -13,11 +13,12 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seco
 from echopanel.engine.engine import Engine
 from echopanel.engine.pipeline import Event, Pipeline, PipelineOptions, Trouble
 from echopanel.engine.recovery import Past
-from echopanel.errors import EchoPanelError, ErrorCode, StoreError
+from echopanel.errors import EchoPanelError, ErrorCode, StoreError, UnknownSession
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.store.transcripts import ResumeRecord, StoredEvent
 from echopanel.transcript import Coverage, Final, Gap, Partial, Revision
+from echopanel.wire.fields import MAX_SAMPLE
 from echopanel.wire.messages import (
     Ack,
     Error,
@@ -81,6 +82,8 @@ class LiveSession:
         self._clock = engine.clock(record.origin_ms)
         self._events: asyncio.Queue[Event | Flushed] = asyncio.Queue()
         self._last_event = 0
+        self._finishing = False
+        self._storage_trouble = ""
         self._saved_origin_ms = record.origin_ms
         options = options_of(record)
         self._tracks = {
@@ -94,7 +97,9 @@ class LiveSession:
     # --- what comes in ----------------------------------------------------------------------------
 
     def take(self, frame: AudioFrame) -> None:
-        """Accept audio: trim what is known already, keep the rest, recognise it."""
+        """Accept audio: trim what is known already, keep the rest, recognise it; none after `finish`."""
+        if self._finishing:
+            return
         track = self._tracks[frame.source]
         accepted = track.timeline.accept(frame)
         if accepted.frame is None:
@@ -111,6 +116,7 @@ class LiveSession:
 
     async def finish(self, captured: Mapping[Source, int]) -> None:
         """Make everything final; what the client captured but never sent is lost."""
+        self._finishing = True
         for source, sample in captured.items():
             self._tracks[source].timeline.finish(sample)
             self._tracks[source].pipeline.lose_until(sample, "not_received")
@@ -132,22 +138,34 @@ class LiveSession:
     async def _repair_source(self, source: Source, pipeline: Pipeline) -> None:
         """Recognise what was put off; what the disk does not give just now stays put off."""
         try:
-            await pipeline.repair(partial(self._keeper.read, self.id, source))
+            await pipeline.repair(partial(self._read, source))
         except StoreError as error:
             log.error("cannot read the journal", session=self.id, source=source, error=str(error))
             self._refused(error)
+
+    async def _read(self, source: Source, start: int, end: int) -> bytes:
+        """Audio out of the journal, once it is there.
+
+        Raises:
+            StoreError: the disk does not take it, or does not give it.
+        """
+        if end > self._tracks[source].kept:
+            await self._keeper.write()
+        if end > self._tracks[source].kept:
+            raise StoreError("what was put off is not in the journal yet, because the disk refuses it")
+        return await self._keeper.read(self.id, source, start, end)
 
     async def recover(self, pasts: Mapping[Source, Past], last_event: int) -> None:
         """Take up what an earlier process left: recognise again what was journaled and is not final."""
         self._last_event = last_event
         for source, past in pasts.items():
             track = self._tracks[source]
+            track.kept = past.end
+            track.timeline = Timeline(past.end)
             track.pipeline.restore(past)
             for start, end, skipped in past.unheard(RECOVERY_SAMPLES):
                 pcm = await self._keeper.read(self.id, source, start, end)
                 track.pipeline.feed(AudioFrame(source, start, pcm, skipped=skipped))
-            track.kept = past.end
-            track.timeline = Timeline(past.end)
 
     # --- what goes out ----------------------------------------------------------------------------
 
@@ -155,6 +173,16 @@ class LiveSession:
     def sources(self) -> tuple[Source, ...]:
         """The channels it was started with."""
         return tuple(self._tracks)
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event."""
+        return self._last_event
+
+    @property
+    def received(self) -> int:
+        """Samples that came, of all sources."""
+        return sum(track.pipeline.ledger.coverage().received for track in self._tracks.values())
 
     @property
     def attached(self) -> bool:
@@ -166,13 +194,20 @@ class LiveSession:
         async with self._order:
             missed = await self._keeper.store(self._keeper.transcripts.events_after, self.id, last_event)
             outbox.preload([first, *(from_stored(stored) for stored in missed)])
+            if self._storage_trouble:
+                outbox.put(Error(ErrorCode.STORAGE_FAILED, self._storage_trouble, fatal=False))
             old, self._outbox = self._outbox, outbox
             return old
 
-    def detach(self, outbox: Outbox) -> None:
-        """The connection of `outbox` has ended; what happens now is sent when the client comes back."""
-        if self._outbox is outbox:
-            self._outbox = None
+    def detach(self, outbox: Outbox) -> bool:
+        """The connection of `outbox` has ended; what happens now is sent when the client comes back.
+
+        False: another one had taken over.
+        """
+        if self._outbox is not outbox:
+            return False
+        self._outbox = None
+        return True
 
     def tell(self, message: ServerMessage) -> None:
         """Send something to whoever is attached; nobody: what matters is stored and sent on resuming."""
@@ -194,27 +229,31 @@ class LiveSession:
             events = [await self._events.get()]
             while not self._events.empty():
                 events.append(self._events.get_nowait())
-            async with self._order:
-                messages = [self._message(event) for event in events]
-                await self._record(messages)
-                for message in messages:
-                    self.tell(message)
-                    self._events.task_done()
+            messages = [self._message(event) for event in events]
+            while not await self._deliver(messages):  # noqa: ASYNC110 - nobody says when a disk is well again
+                await asyncio.sleep(RETRY_STORE_S)
+            for _ in events:
+                self._events.task_done()
 
-    async def _record(self, messages: Sequence[ServerMessage]) -> None:
-        """Store finals and gaps; while the disk refuses, say so and try again: nothing is sent unstored."""
+    async def _deliver(self, messages: Sequence[ServerMessage]) -> bool:
+        """Store finals and gaps, then send; while the disk refuses, say so: nothing is sent unstored."""
         durable = [stored for message in messages if (stored := to_stored(message)) is not None]
-        told = False
-        while durable:
+        async with self._order:
             try:
-                await self._keeper.store(self._keeper.transcripts.add_events, self.id, durable)
-                break
+                if durable:
+                    await self._keeper.store(self._keeper.transcripts.add_events, self.id, durable)
+            except UnknownSession:
+                raise
             except StoreError as error:
-                if not told:
+                if not self._storage_trouble:
                     log.error("cannot store the transcript", session=self.id, error=str(error))
                     self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
-                told = True
-                await asyncio.sleep(RETRY_STORE_S)
+                self._storage_trouble = str(error)
+                return False
+            self._storage_trouble = ""
+            for message in messages:
+                self.tell(message)
+            return True
 
     def _message(self, event: Event | Flushed) -> ServerMessage:
         match event:
@@ -310,7 +349,7 @@ class LiveSession:
         self.tell(Ack(source, track.kept, self._credit_of(track)))
 
     def _credit_of(self, track: Track) -> int:
-        return min(track.kept, track.pipeline.handled) + self._credit
+        return min(track.kept, track.pipeline.handled, MAX_SAMPLE - self._credit) + self._credit
 
 
 def options_of(record: ResumeRecord) -> PipelineOptions:

@@ -1,14 +1,10 @@
-"""All sessions of a server: admission, resuming, retention, ending."""
+"""Opening sessions for clients: admission, resuming, and what an earlier process left."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import hmac
+import contextlib
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -16,14 +12,14 @@ import structlog
 from echopanel.audio import Source
 from echopanel.engine.engine import Engine, Slot
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.recovery import Past, Range
 from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded, StoreError
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.server.session import LiveSession, SessionLimits
-from echopanel.store.transcripts import ResumeRecord, SessionRecord, SessionState, StoredEvent
-from echopanel.transcript import Coverage, Final, Gap
-from echopanel.wire.messages import Error, Limits, Ready, Start, Stopped
+from echopanel.server.resuming import Ended, is_token, past_of, resume_record
+from echopanel.server.roster import Entry, Roster
+from echopanel.server.session import LiveSession, SessionLimits, from_stored
+from echopanel.store.transcripts import ResumeRecord, SessionRecord
+from echopanel.wire.messages import Error, Limits, Ready, SourceReady, Start
 
 log = structlog.get_logger(__name__)
 
@@ -39,46 +35,20 @@ class Refused(Exception):
         self.error = error
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
-    """A session, the task that runs it, its slot while a client is there, and since when none is."""
-
-    session: LiveSession
-    task: asyncio.Task[None]
-    slot: Slot | None = None
-    detached_at: float | None = None
-    ending: bool = field(default=False)
-
-
 class Sessions:
-    """Opens, resumes and ends sessions; owns their tasks."""
+    """Opens and resumes sessions for clients, and reopens those of an earlier process."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        keeper: Keeper,
-        limits: Limits,
-        session_limits: SessionLimits,
-    ) -> None:
+    def __init__(self, engine: Engine, keeper: Keeper, limits: Limits, session_limits: SessionLimits) -> None:
+        self.roster = Roster(engine, keeper, limits.resume_window_s)
         self._engine = engine
         self._keeper = keeper
         self._limits = limits
         self._session_limits = session_limits
-        self._entries: dict[str, Entry] = {}
         self._going_away = ""
         self._recovered = False
 
     def __repr__(self) -> str:
-        attached = sum(entry.session.attached for entry in self._entries.values())
-        return f"<Sessions {attached} attached of {len(self._entries)}>"
-
-    def __contains__(self, session_id: str) -> bool:
-        return session_id in self._entries
-
-    def coverage(self, session_id: str) -> dict[Source, Coverage] | None:
-        """The ledgers of a running session."""
-        entry = self._entries.get(session_id)
-        return None if entry is None else entry.session.coverage()
+        return f"<Sessions {self.roster!r}>"
 
     @property
     def metrics(self) -> Metrics:
@@ -90,45 +60,63 @@ class Sessions:
         """Whether sessions can be opened."""
         return self._recovered and self._engine.ready and not self._going_away
 
-    @property
-    def going_away(self) -> str:
-        """Why the server takes no more sessions; "" while it does."""
-        return self._going_away
-
     # --- opening and resuming -----------------------------------------------------------------------
 
-    async def open(self, start: Start, client: str, outbox: Outbox) -> LiveSession:
+    async def open(self, start: Start, client: str, outbox: Outbox) -> LiveSession | None:
         """Open or resume a session and let `outbox` have its `ready` and everything after.
+
+        None: it has ended meanwhile, and its `stopped` is on its way.
 
         Raises:
             Refused: with the error to answer.
+            StoreError: the disk does not do its part.
         """
+        self._check_ready()
+        await self._load()
+        if ended := self.roster.ended(start.session or ""):
+            await self._say_again(ended, start, outbox)
+            return None
+        entry = self._find(start)
+        slot = self._admit(client) if entry is None or entry.slot is None else None
+        token = start.resume_token or secrets.token_urlsafe(24)
+        try:
+            if entry is None:
+                entry = await self._new(start, token)
+            await self._attach(entry, start, token, outbox, slot)
+        except BaseException:
+            if slot is not None:
+                self._engine.release(slot)
+            raise
+        return entry.session
+
+    def _check_ready(self) -> None:
         if self._going_away:
             raise Refused(Error(ErrorCode.GOING_AWAY, self._going_away, retry_after=NOT_READY_RETRY_S))
         if not self.ready:
-            raise Refused(
-                Error(ErrorCode.NOT_READY, "the server is still starting", retry_after=NOT_READY_RETRY_S)
-            )
-        slot = self._admit(client)
-        try:
-            await self._engine.load()
-            token = start.resume_token or secrets.token_urlsafe(24)
-            entry = await self._resumed(start, token) if start.resume_token else await self._new(start, token)
-        except ModelUnavailable as error:
-            self._engine.release(slot)
-            raise Refused(Error(ErrorCode.NOT_READY, str(error), retry_after=UNAVAILABLE_RETRY_S)) from error
-        except BaseException:
-            self._engine.release(slot)
-            raise
-        self._replace_slot(entry, slot)
-        await self._attach(entry, start, token, outbox)
-        return entry.session
+            why = self._engine.host.error or "the server is still starting"
+            raise Refused(Error(ErrorCode.NOT_READY, why, retry_after=NOT_READY_RETRY_S))
 
     def _admit(self, client: str) -> Slot:
         try:
             return self._engine.admit(client)
         except Overloaded as full:
             raise Refused(Error(full.code, full.message, retry_after=full.retry_after)) from full
+
+    async def _load(self) -> None:
+        try:
+            await self._engine.load()
+        except ModelUnavailable as error:
+            raise Refused(Error(ErrorCode.NOT_READY, str(error), retry_after=UNAVAILABLE_RETRY_S)) from error
+
+    def _find(self, start: Start) -> Entry | None:
+        """The session to resume; None when none is asked for."""
+        if start.resume_token is None:
+            return None
+        entry = self.roster.get(start.session or "")
+        if entry is None or entry.given_up or not is_token(start.resume_token, entry.session.record):
+            raise Refused(UNKNOWN)
+        check_resume(start, entry.session.record, entry.session.last_event)
+        return entry
 
     async def _new(self, start: Start, token: str) -> Entry:
         session_id = secrets.token_hex(8)
@@ -147,185 +135,128 @@ class Sessions:
             await self._keeper.store(store.create_session, record)
             await self._keeper.store(store.save_resume, session_id, resume)
             await self._keeper.audio(self._keeper.journal.session, session_id)
-        except StoreError as error:
-            raise Refused(Error(ErrorCode.STORAGE_FAILED, str(error))) from error
+        except StoreError:
+            with contextlib.suppress(StoreError):
+                await self._keeper.store(store.delete, session_id)
+            raise
         log.info("session opened", session=session_id, sources=list(start.sources))
-        return self._run(self._live(session_id, resume))
+        return self.roster.run(self._live(session_id, resume))
 
     def _live(self, session_id: str, record: ResumeRecord) -> LiveSession:
         return LiveSession(
             session_id, record, engine=self._engine, keeper=self._keeper, limits=self._session_limits
         )
 
-    def _run(self, session: LiveSession) -> Entry:
-        entry = Entry(session, asyncio.create_task(session.run(), name=f"session {session.id}"))
-        entry.task.add_done_callback(lambda task: self._failed(entry, task))
-        self._entries[session.id] = entry
-        return entry
+    async def _attach(
+        self, entry: Entry, start: Start, token: str, outbox: Outbox, slot: Slot | None
+    ) -> None:
+        session, resumed = entry.session, start.resume_token is not None
+        entry.attaching += 1
+        try:
+            if resumed:
+                await self._keeper.write()  # so that `next` is what is really in the journal
+            ready = self._ready(session.id, token, session.standing(), resumed=resumed)
+            taken_over = await session.attach(outbox, ready, start.last_event)
+        except BaseException:
+            if not resumed:
+                self.roster.give_up(entry)
+            raise
+        finally:
+            entry.attaching -= 1
+            self.roster.leave(entry)
+        if entry.given_up:
+            raise Refused(UNKNOWN)
+        self.roster.enter(entry, slot)
+        if taken_over is not None:
+            taken_over.put(
+                Error(ErrorCode.SESSION_TAKEN_OVER, "another connection goes on with this session")
+            )
+        if ended := self.roster.ended(session.id):
+            outbox.put(ended.stopped)
+        log.info("client attached", session=session.id, resumed=resumed)
+
+    async def _say_again(self, ended: Ended, start: Start, outbox: Outbox) -> None:
+        """The end of a session, for a client that may have missed it."""
+        session_id, token = ended.stopped.session, start.resume_token or ""
+        if not is_token(token, ended.record):
+            raise Refused(UNKNOWN)
+        store = self._keeper.transcripts
+        check_resume(start, ended.record, await self._keeper.store(store.last_event, session_id))
+        missed = await self._keeper.store(store.events_after, session_id, start.last_event)
+        ready = self._ready(session_id, token, ended.standing, resumed=True)
+        outbox.preload([ready, *map(from_stored, missed), ended.stopped])
+
+    def _ready(
+        self, session_id: str, token: str, standing: dict[Source, SourceReady], *, resumed: bool
+    ) -> Ready:
+        return Ready(
+            session=session_id,
+            resume_token=token,
+            resumed=resumed,
+            sources=standing,
+            limits=self._limits,
+            provider=self._engine.settings.model.provider,
+            model=self._engine.settings.model.name,
+        )
+
+    # --- over a restart of the server ---------------------------------------------------------------
 
     async def recover(self) -> None:
         """Reopen the sessions that an earlier process left unfinished; their clients may come back.
 
         Raises:
             StoreError: the data directory cannot be read.
+            ModelUnavailable: there are such sessions, and the model cannot be used.
         """
-        store = self._keeper.transcripts
-        for session_id, record in (await self._keeper.store(store.resumable)).items():
-            stored = await self._keeper.store(store.events_after, session_id)
-            ranges = await self._keeper.audio(self._keeper.ranges, session_id)
-            pasts = {source: past_of(source, ranges[source], stored) for source in record.sources}
-            session = self._live(session_id, record)
-            entry = self._run(session)
-            entry.detached_at = time.monotonic()
-            await session.recover(pasts, max((one.number for one in stored), default=0))
-            log.info("session reopened", session=session_id, sources=list(record.sources))
+        unfinished = await self._keeper.store(self._keeper.transcripts.resumable)
+        if unfinished:
+            await self._engine.load()
+        for session_id, record in unfinished.items():
+            try:
+                await self._reopen(session_id, record)
+            except StoreError as error:
+                log.error("session cannot be reopened", session=session_id, error=str(error))
+        for session_id in set(await self._keeper.audio(self._keeper.journal.sessions)) - set(unfinished):
+            try:
+                await self._keeper.retire(session_id)
+            except StoreError as error:
+                log.error("audio of an ended session cannot be removed", session=session_id, error=str(error))
         self._recovered = True
 
-    async def _resumed(self, start: Start, token: str) -> Entry:
-        entry = self._entries.get(start.session or "")
-        if entry is None or not hmac.compare_digest(entry.session.record.token_sha256, digest(token)):
-            raise Refused(
-                Error(
-                    ErrorCode.UNKNOWN_SESSION,
-                    "no such session, or its time to resume has passed; "
-                    "start a new one and name this in `continues`",
-                )
-            )
-        if set(start.sources) != set(entry.session.sources):
-            raise Refused(
-                Error(ErrorCode.INVALID_START, "a resumed session keeps its sources; name the same")
-            )
-        await self._keeper.write()  # so that `next` is what is really in the journal
-        return entry
-
-    async def _attach(self, entry: Entry, start: Start, token: str, outbox: Outbox) -> None:
-        session = entry.session
-        ready = Ready(
-            session=session.id,
-            resume_token=token,
-            resumed=start.resume_token is not None,
-            sources=session.standing(),
-            limits=self._limits,
-            provider=self._engine.settings.model.provider,
-            model=self._engine.settings.model.name,
-        )
-        entry.detached_at = None
-        taken_over = await session.attach(outbox, ready, start.last_event)
-        if taken_over is not None:
-            taken_over.put(
-                Error(ErrorCode.SESSION_TAKEN_OVER, "another connection goes on with this session")
-            )
-        self._engine.metrics.sessions.set(self.attached)
-        log.info("client attached", session=session.id, resumed=ready.resumed)
-
-    def _replace_slot(self, entry: Entry, slot: Slot | None) -> None:
-        if entry.slot is not None:
-            self._engine.release(entry.slot)
-        entry.slot = slot
-
-    # --- detaching and ending -----------------------------------------------------------------------
-
-    @property
-    def attached(self) -> int:
-        """Sessions with a client."""
-        return sum(entry.session.attached for entry in self._entries.values())
-
-    def detach(self, session: LiveSession, outbox: Outbox) -> None:
-        """A connection has ended. Its session waits for the client to come back; the slot does not."""
-        session.detach(outbox)
-        entry = self._entries.get(session.id)
-        if entry is None or session.attached:
-            return
-        self._replace_slot(entry, None)
+    async def _reopen(self, session_id: str, record: ResumeRecord) -> None:
+        stored = await self._keeper.store(self._keeper.transcripts.events_after, session_id)
+        ranges = await self._keeper.audio(self._keeper.ranges, session_id)
+        pasts = {source: past_of(source, ranges[source], stored) for source in record.sources}
+        session = self._live(session_id, record)
+        entry = self.roster.run(session)
         entry.detached_at = time.monotonic()
-        self._engine.metrics.sessions.set(self.attached)
-        log.info("client detached", session=session.id)
-
-    async def stop(self, session: LiveSession, captured: Mapping[Source, int]) -> None:
-        """Finish a session because its client said so, and tell it when everything is written."""
-        entry = self._entries.get(session.id)
-        if entry is not None:
-            await self._end(entry, captured, SessionState.ENDED)
-
-    async def look_after(self) -> None:
-        """Finish the sessions whose clients did not come back in time; count what waits. Call it often."""
-        pending = sum(
-            ledger.pending for entry in self._entries.values() for ledger in entry.session.coverage().values()
-        )
-        self._engine.metrics.pending_samples.set(pending)
-        now = time.monotonic()
-        for entry in list(self._entries.values()):
-            gone = entry.detached_at
-            if gone is not None and now - gone > self._limits.resume_window_s:
-                await self._end(entry, {}, SessionState.INTERRUPTED)
+        await session.recover(pasts, max((one.number for one in stored), default=0))
+        log.info("session reopened", session=session_id, sources=list(record.sources))
 
     async def go_away(self, reason: str) -> None:
         """Take no more sessions, and tell all clients to come back later."""
         self._going_away = reason
-        for entry in self._entries.values():
+        for entry in self.roster:
             entry.session.tell(Error(ErrorCode.GOING_AWAY, reason, retry_after=NOT_READY_RETRY_S))
 
-    async def close(self) -> None:
-        """End all tasks; what is unfinished stays in the journal."""
-        for entry in self._entries.values():
-            entry.task.cancel()
-        await asyncio.gather(*(entry.task for entry in self._entries.values()), return_exceptions=True)
 
-    async def _end(self, entry: Entry, captured: Mapping[Source, int], state: SessionState) -> None:
-        """Make everything final, write the ledger, say so, delete the audio, end the task."""
-        if entry.ending:
-            return
-        entry.ending = True
-        session, store = entry.session, self._keeper.transcripts
-        try:
-            await session.finish(captured)
-            await self._keeper.store(store.save_coverage, session.id, session.coverage())
-            await self._keeper.store(store.end_session, session.id, datetime.now(UTC), state)
-            await self._keeper.write()
-            await self._keeper.retire(session.id)
-        finally:
-            entry.ending = False
-        self._entries.pop(session.id, None)
-        self._replace_slot(entry, None)
-        session.tell(Stopped(session.id, session.coverage()))
-        entry.task.cancel()
-        log.info("session ended", session=session.id, state=state)
+UNKNOWN = Error(
+    ErrorCode.UNKNOWN_SESSION,
+    "no such session, or its time to resume has passed; start a new one and name this in `continues`",
+)
 
-    def _failed(self, entry: Entry, task: asyncio.Task[None]) -> None:
-        """A session's task ended by itself: a bug, which must cost its own session only."""
-        if task.cancelled() or task.exception() is None:
-            return
-        log.error("session failed", session=entry.session.id, exc_info=task.exception())
-        entry.session.tell(
-            Error(ErrorCode.INTERNAL, "the session failed on the server; its log has the cause")
+
+def check_resume(start: Start, record: ResumeRecord, last_event: int) -> None:
+    """Whether what a client says of the session that it resumes is true.
+
+    Raises:
+        Refused: it is not.
+    """
+    if set(start.sources) != set(record.sources):
+        raise Refused(Error(ErrorCode.INVALID_START, "a resumed session keeps its sources; name the same"))
+    if start.last_event > last_event:
+        raise Refused(
+            Error(
+                ErrorCode.INVALID_START, f"start.last_event: the newest event of the session is {last_event}"
+            )
         )
-        self._entries.pop(entry.session.id, None)
-        self._replace_slot(entry, None)
-
-
-def digest(token: str) -> str:
-    """What is kept of a resume token: enough to know it again, useless to whoever reads the disk."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def resume_record(start: Start, token: str) -> ResumeRecord:
-    """What another process needs to go on with the session."""
-    return ResumeRecord(
-        token_sha256=digest(token),
-        sources=start.sources,
-        language=start.language,
-        prompt=start.prompt,
-        hotwords=start.hotwords,
-        partials=start.partials,
-    )
-
-
-def past_of(source: Source, journaled: Sequence[Range], stored: Sequence[StoredEvent]) -> Past:
-    """What the disk knows of one source."""
-    finals = [one.event.segment for one in stored if isinstance(one.event, Final)]
-    gaps = [one.event for one in stored if isinstance(one.event, Gap)]
-    return Past(
-        journaled=tuple(journaled),
-        finals=tuple(segment for segment in finals if segment.source is source),
-        gaps=tuple(gap for gap in gaps if gap.source is source),
-    )

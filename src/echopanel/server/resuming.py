@@ -1,0 +1,57 @@
+"""What a session leaves behind so that its client, or another process, can go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from echopanel.audio import Source
+from echopanel.engine.recovery import Past, Range
+from echopanel.store.transcripts import ResumeRecord, StoredEvent
+from echopanel.transcript import Final, Gap
+from echopanel.wire.messages import SourceReady, Start, Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that was stopped at `at` (monotonic), for a client that missed the end of it."""
+
+    record: ResumeRecord
+    standing: dict[Source, SourceReady]
+    stopped: Stopped
+    at: float
+
+
+def digest(token: str) -> str:
+    """What is kept of a resume token: enough to know it again, useless to whoever reads the disk."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_token(token: str, record: ResumeRecord) -> bool:
+    """Whether this is the session's resume token, in constant time."""
+    return hmac.compare_digest(record.token_sha256, digest(token))
+
+
+def resume_record(start: Start, token: str) -> ResumeRecord:
+    """What another process needs to go on with the session."""
+    return ResumeRecord(
+        token_sha256=digest(token),
+        sources=start.sources,
+        language=start.language,
+        prompt=start.prompt,
+        hotwords=start.hotwords,
+        partials=start.partials,
+    )
+
+
+def past_of(source: Source, journaled: Sequence[Range], stored: Sequence[StoredEvent]) -> Past:
+    """What the disk knows of one source."""
+    finals = [one.event.segment for one in stored if isinstance(one.event, Final)]
+    gaps = [one.event for one in stored if isinstance(one.event, Gap)]
+    return Past(
+        journaled=tuple(journaled),
+        finals=tuple(segment for segment in finals if segment.source is source),
+        gaps=tuple(gap for gap in gaps if gap.source is source),
+    )
