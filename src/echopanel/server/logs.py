@@ -8,8 +8,14 @@ from typing import Any
 
 import structlog
 
-# uvicorn's WebSocket protocol says so of every handshake that was refused by an HTTP answer.
-NO_ERROR = "ASGI callable returned without completing handshake."
+# What uvicorn calls errors and is none of ours: a handshake that was refused by an HTTP answer, and text of a
+# client that is no UTF-8 (it is answered by close code 1007).
+NO_ERRORS = frozenset(
+    {
+        "ASGI callable returned without completing handshake.",
+        "Invalid UTF-8 sequence received from client.",
+    }
+)
 
 
 def configure_logging(level: str, log_format: str) -> None:
@@ -31,7 +37,7 @@ def configure_logging(level: str, log_format: str) -> None:
             foreign_pre_chain=shared,
         )
     )
-    handler.addFilter(lambda record: record.msg != NO_ERROR)
+    handler.addFilter(lambda record: record.msg not in NO_ERRORS)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(severity)
