@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,16 +22,32 @@ def groups(*sizes: int) -> list[TokenGroup]:
 def test_a_word_lasts_from_its_first_to_its_last_token() -> None:
     """Its probability is the mean of its tokens'."""
     words = timed_words(groups(2, 1), [0.1, 0.3, 0.5, 0.9], [0.5, 1.0, 0.2], 2.0)
-    assert [(word.text, word.start, word.end, word.probability) for word in words] == [
-        ("w0", 0.1, 0.5, 0.75),
-        ("w1", 0.5, 0.9, 0.2),
-    ]
+    first, second = words
+    assert (first.start, first.end, first.probability) == (pytest.approx(0.5 - 0.15 - 2 * 0.08), 0.5, 0.75)
+    assert (second.start, second.end, second.probability) == (0.5, 0.9, 0.2)
 
 
 def test_a_word_ends_before_its_comma() -> None:
     """Punctuation is shown with the word but takes no time, and does not count for the probability."""
-    (word,) = timed_words([TokenGroup(" so,", 0, 1, 2)], [0.0, 0.4, 1.5], [0.9, 0.1], 2.0)
-    assert (word.text, word.end, word.probability) == ("so,", 0.4, 0.9)
+    (word,) = timed_words([TokenGroup(" so,", 0, 1, 2)], [0.0, 0.3, 1.5], [0.9, 0.1], 2.0)
+    assert (word.text, word.end, word.probability) == ("so,", 0.3, 0.9)
+
+
+def test_the_first_word_does_not_begin_with_the_silence_before_it() -> None:
+    """The alignment gives it all that comes before; nobody drawls that much."""
+    first, second = timed_words(groups(1, 1), [0.0, 1.5, 3.0], [1.0, 1.0], 4.0)
+    assert first.start == pytest.approx(1.5 - 0.15 - 2 * 0.08)
+    assert second.start == 1.5
+
+
+def test_a_word_without_duration_gets_one_if_there_is_room() -> None:
+    """It begins a little earlier, but never before the word before it has ended."""
+    parts = [
+        TokenGroup(" a,", 0, 1, 2),
+        *(TokenGroup(f" {text}", at, at + 1, at + 1) for at, text in ((2, "b"), (3, "c"))),
+    ]
+    words = timed_words(parts, [0.0, 0.2, 0.6, 0.6, 0.6], [1.0] * 4, 1.0)
+    assert [(word.start, word.end) for word in words[1:]] == [(0.6 - 0.08, 0.6), (0.6, 0.6)]
 
 
 @given(

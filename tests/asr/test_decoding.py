@@ -147,6 +147,15 @@ def test_the_budget_grows_with_the_audio_and_the_prefix(vocabulary: Vocabulary) 
     assert [call.budget for call in whisper.calls] == [26, 29]
 
 
+def test_beams_are_for_finals(vocabulary: Vocabulary) -> None:
+    """A partial is always greedy; different searches are different calls."""
+    whisper = Scripted(vocabulary, ["Hello."])
+    wide = DecodeOptions(beam_size=5)
+    decode(whisper, [wide, FINAL, DecodeOptions(beam_size=5, final=False)], [2.0] * 3)
+    beams = {(call.frames, call.search.beam_size) for call in whisper.calls}
+    assert beams == {(600, 5), (600, 1), (400, 1)}
+
+
 def test_a_language_is_detected_only_when_nobody_knows_it(vocabulary: Vocabulary) -> None:
     """A given language is taken; an English model has none."""
     whisper = Scripted(vocabulary, ["Hello."], multilingual=True)

@@ -6,14 +6,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import numpy as np
-
 from echopanel.asr.features import FRAMES_PER_SECOND, HOP, MAX_FRAMES, LogMel
 from echopanel.asr.guards import Limits, Signals, Verdict, find_loop, judge
 from echopanel.asr.provider import DecodeOptions
 from echopanel.asr.tokens import Vocabulary
 from echopanel.asr.whisper_ct2 import MAX_TOKENS, Decode, Encoding, Prompt, Search, WhisperCt2
-from echopanel.audio import Chunk, to_samples
+from echopanel.audio import Chunk
 
 _GREEDY = Search()
 _MAX_PREVIOUS = MAX_TOKENS // 2 - 1  # tokens of text before the chunk, as in openai/whisper
@@ -30,10 +28,7 @@ class Tuning:
 
     final_trailing: float = 6.0
     partial_trailing: float = 4.0
-    lead: float = 0.0
     step: float = 1.0
-    final: Search = _GREEDY
-    partial: Search = _GREEDY
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 16
     limits: Limits = field(default_factory=Limits)
@@ -48,7 +43,6 @@ class Passage:
     language: str | None
     encoding: Encoding
     content_frames: int
-    lead: float
 
     @property
     def frames(self) -> int:
@@ -80,10 +74,9 @@ class Decoder:
         """Encode a chunk in the shortest context that does it no harm, and find its language."""
         tuning = self._tuning
         trailing = tuning.final_trailing if options.final else tuning.partial_trailing
-        seconds = tuning.lead + chunk.seconds + trailing
-        steps = -(-seconds // tuning.step)
+        steps = -(-(chunk.seconds + trailing) // tuning.step)
         encoding, content = self._encode(chunk, round(steps * tuning.step * FRAMES_PER_SECOND))
-        return Passage(chunk, options, self._language(options, encoding), encoding, content, tuning.lead)
+        return Passage(chunk, options, self._language(options, encoding), encoding, content)
 
     def decode(self, passages: Sequence[Passage]) -> list[Transcript]:
         """Decode all; what the guards object to is tried again on the full window if it is final."""
@@ -102,13 +95,9 @@ class Decoder:
         return transcripts
 
     def _encode(self, chunk: Chunk, frames: int) -> tuple[Encoding, int]:
-        samples = chunk.samples
-        if self._tuning.lead:
-            silence = np.zeros(to_samples(self._tuning.lead), dtype=np.float32)
-            samples = np.concatenate((silence, samples))
         frames = min(frames, MAX_FRAMES)
-        features = self._log_mel(samples, frames)
-        return self._whisper.encode(features), min(frames, -(-len(samples) // HOP))
+        features = self._log_mel(chunk.samples, frames)
+        return self._whisper.encode(features), min(frames, -(-len(chunk.samples) // HOP))
 
     def _widen(self, passage: Passage) -> Passage:
         if passage.frames == MAX_FRAMES:
@@ -144,7 +133,7 @@ class Decoder:
         return [result for result in results if result is not None]
 
     def _search(self, passage: Passage) -> Search:
-        return self._tuning.final if passage.options.final else self._tuning.partial
+        return Search(beam_size=passage.options.beam_size) if passage.options.final else _GREEDY
 
     def _prompt(self, passage: Passage) -> Prompt:
         options, vocabulary = passage.options, self._vocabulary

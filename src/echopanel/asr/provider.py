@@ -50,7 +50,9 @@ class DecodeOptions:
     utterance alone badly: let a chunk begin with the last 4 s or more of the speech before it, cut at the
     start of a word, and name those words as the prefix. `final` asks for the best the model can do with
     guards and retries; otherwise speed counts. `language` is an ISO 639 code; None, or one that the model
-    does not have: detect, and name what was found in the hypothesis.
+    does not have: detect, and name what was found in the hypothesis. `beam_size` is how many hypotheses a
+    final is searched with, where a model can: 5 costs twice the decoding of 1 and makes about a tenth fewer
+    errors, which pays off line, not where most of the text is known already.
     """
 
     language: str | None = None
@@ -59,6 +61,7 @@ class DecodeOptions:
     hotwords: str = ""
     word_timestamps: bool = False
     final: bool = True
+    beam_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)

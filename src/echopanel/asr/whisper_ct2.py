@@ -27,7 +27,6 @@ class Search:
     """How `generate` looks for the text."""
 
     beam_size: int = 1
-    repetition_penalty: float = 1.0
     temperature: float = 0.0
 
 
@@ -186,9 +185,8 @@ def _max_length(budget: int, prompt: int) -> int:
 
 def _search_arguments(search: Search) -> dict[str, Any]:
     if search.temperature:
-        sampling = {"sampling_topk": 0, "sampling_temperature": search.temperature}
-        return {"beam_size": 1, "repetition_penalty": search.repetition_penalty, **sampling}
-    return {"beam_size": search.beam_size, "repetition_penalty": search.repetition_penalty}
+        return {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": search.temperature}
+    return {"beam_size": search.beam_size}
 
 
 def _decode(result: Any, prompt: Prompt) -> Decode:
