@@ -36,6 +36,7 @@ export class Meeting {
 
   /** Opens the sources of a choice as Setup gives it, then the session. Throws DeviceError. */
   async start({ mic, system }) {
+    for (const source of SOURCES) this.#listener.onSource(source, "off");
     try {
       // Sharing first: browsers allow it only right after a click.
       if (system === "display") await this.add("system", system);
