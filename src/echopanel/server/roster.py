@@ -11,6 +11,7 @@ import structlog
 
 from echopanel.audio import Source
 from echopanel.engine.engine import Engine, Slot
+from echopanel.engine.signal import Signal
 from echopanel.errors import ErrorCode
 from echopanel.server.ending import wind_up
 from echopanel.server.keeper import Keeper
@@ -52,6 +53,7 @@ class Roster:
         self._resume_window_s = resume_window_s
         self._entries: dict[str, Entry] = {}
         self._ended: dict[str, Ended] = {}
+        self.left = Signal()
 
     def __repr__(self) -> str:
         return f"<Roster {self.attached} attached of {len(self._entries)}>"
@@ -96,6 +98,7 @@ class Roster:
         self._replace_slot(entry, None)
         entry.detached_at = time.monotonic()
         self._engine.metrics.sessions.set(self.attached)
+        self.left.notify()
         log.info("client detached", session=entry.session.id)
         waiting = [one for one in self._entries.values() if one.detached_at is not None and not one.ending]
         if len(waiting) > MAX_DETACHED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 NOT_READY_RETRY_S = 2.0
 UNAVAILABLE_RETRY_S = 30.0
+FAREWELL_S = 2.0
 
 
 class Refused(Exception):
@@ -234,10 +236,14 @@ class Sessions:
         log.info("session reopened", session=session_id, sources=list(record.sources))
 
     async def go_away(self, reason: str) -> None:
-        """Take no more sessions, and tell all clients to come back later."""
+        """Take no more sessions, tell all clients to come back later, and wait a moment until they know."""
         self._going_away = reason
         for entry in self.roster:
             entry.session.tell(Error(ErrorCode.GOING_AWAY, reason, retry_after=NOT_READY_RETRY_S))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                while self.roster.attached:
+                    await self.roster.left.wait(FAREWELL_S)
 
 
 UNKNOWN = Error(
