@@ -27,6 +27,7 @@ from echopanel.server.sessions import Sessions
 from echopanel.transcript import Coverage, Segment
 from echopanel.wire import messages as m
 from echopanel.wire.client import ClientConnection
+from echopanel.wire.codec import Bounds, decode
 from echopanel.wire.handshake import PATH
 from tests.engine.rig import PATIENCE_S, install, soon
 
@@ -44,13 +45,17 @@ class Client:
     received: list[m.ServerMessage] = field(default_factory=list)
     sent: dict[Source, int] = field(default_factory=dict)
     reading: asyncio.Task[None] | None = None
+    raw: bool = False  # do not hold what comes to the client's half of the contract
 
     async def read(self) -> None:
         """Take messages until the server closes; every ledger in them must sum up."""
         with contextlib.suppress(ConnectionClosed):
             async for data in self.socket:
-                for message in self.wire.receive(data):
-                    assert not isinstance(message, m.Unknown)
+                messages = [decode(data, Bounds(2**24))] if self.raw else self.wire.receive(data)
+                for message in messages:
+                    assert not isinstance(
+                        message, m.Unknown | m.Start | AudioFrame | m.Flush | m.Stop | m.Ping
+                    )
                     for coverage in ledgers(message):
                         assert coverage.balanced(), coverage
                     self.received.append(message)
@@ -215,20 +220,19 @@ class Served:
         subprotocols: Iterable[str] = (),
         headers: Mapping[str, str] | None = None,
         path: str = PATH,
-        receive_buffer: int | None = None,
+        raw: bool = False,
     ) -> AsyncIterator[Client]:
-        """A connection; it is cut at the end if it still stands."""
+        """A connection; it is cut at the end if it still stands. `raw`: one that is to break the contract."""
         socket = await connect(
             f"ws://127.0.0.1:{self.port}{path}",
             subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
             additional_headers=dict(headers or {}),
             compression=None,
             ping_interval=None,
-            max_queue=1 if receive_buffer else 1024,
             max_size=2**24,
             proxy=None,
         )
-        client = Client(socket)
+        client = Client(socket, raw=raw)
         client.reading = asyncio.create_task(client.read())
         try:
             yield client
