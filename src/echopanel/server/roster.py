@@ -182,6 +182,7 @@ class Roster:
     def _drop(self, entry: Entry) -> None:
         self._entries.pop(entry.session.id, None)
         self._replace_slot(entry, None)
+        self._engine.metrics.sessions.set(self.attached)
         for task in (entry.task, entry.ending):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
