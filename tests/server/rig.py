@@ -53,9 +53,7 @@ class Client:
             async for data in self.socket:
                 messages = [decode(data, Bounds(2**24))] if self.raw else self.wire.receive(data)
                 for message in messages:
-                    assert not isinstance(
-                        message, m.Unknown | m.Start | AudioFrame | m.Flush | m.Stop | m.Ping
-                    )
+                    assert isinstance(message, m.ServerMessage)
                     for coverage in ledgers(message):
                         assert coverage.balanced(), coverage
                     self.received.append(message)
@@ -269,7 +267,7 @@ def resuming(ready: m.Ready, last_event: int = 0) -> dict[str, Any]:
     return {"session": ready.session, "resume_token": ready.resume_token, "last_event": last_event}
 
 
-def settings_of(data: Path, **sections: dict[str, object]) -> Settings:
+def settings_of(data: Path, **sections: Mapping[str, object]) -> Settings:
     """Settings with the scripted recogniser and one worker."""
     given: dict[str, dict[str, object]] = {
         "server": {"port": 0},
@@ -279,7 +277,7 @@ def settings_of(data: Path, **sections: dict[str, object]) -> Settings:
         "limits": {},
     }
     for section, values in sections.items():
-        given[section] = given[section] | values
+        given[section] = {**given[section], **values}
     return Settings.model_validate(given)
 
 

@@ -208,9 +208,7 @@ async def test_a_stop_is_finished_without_its_client(served: Served) -> None:
     async with served.started(partials=False) as client:
         await client.speak(AUDIO)
         await client.send(m.Stop({Source.MIC: len(AUDIO)}))
-        await client.until(
-            lambda: entry_of(served, client.ready) is None or bool(ending(served, client.ready))
-        )
+        await soon(lambda: ending(served, client.ready))
         client.cut()
     await soon(lambda: client.ready.session not in served.sessions.roster)
     record = await served.http.get(f"/v1/sessions/{client.ready.session}")
@@ -243,7 +241,7 @@ async def test_a_stop_on_an_earlier_connection_counts(served: Served) -> None:
     async with served.started(partials=False) as first:
         await first.speak(AUDIO[:32_000])
         await first.send(m.Stop())
-        await first.until(lambda: bool(ending(served, first.ready)))
+        await soon(lambda: ending(served, first.ready))
     async with served.resumed(first.ready) as second:
         await second.send(m.Stop())
         served.fake.release()
@@ -332,11 +330,11 @@ async def test_a_full_server_refuses_at_once(tmp_path: Path, fake: Fake) -> None
 
 async def test_one_client_gets_its_share(tmp_path: Path, fake: Fake) -> None:
     """Sessions per address are bounded apart."""
-    async with serving(settings_of(tmp_path, limits={"sessions_per_client": 1}), fake) as served:
-        async with served.started(), served.client() as second:
-            await second.send(m.Start((Source.MIC,)))
-            assert await second.refusal() == (ErrorCode.CLIENT_LIMIT, 4430)
-            assert second.of(m.Error)[0].retry_after is not None
+    settings = settings_of(tmp_path, limits={"sessions_per_client": 1})
+    async with serving(settings, fake) as served, served.started(), served.client() as second:
+        await second.send(m.Start((Source.MIC,)))
+        assert await second.refusal() == (ErrorCode.CLIENT_LIMIT, 4430)
+        assert second.of(m.Error)[0].retry_after is not None
 
 
 async def test_ten_starts_take_one_slot(tmp_path: Path, fake: Fake) -> None:
@@ -352,9 +350,8 @@ async def test_ten_starts_take_one_slot(tmp_path: Path, fake: Fake) -> None:
 
 async def test_abrupt_closes_free_their_slots(tmp_path: Path, fake: Fake) -> None:
     """Before, during and after `start`, with and without audio."""
-    async with serving(
-        settings_of(tmp_path, limits={"sessions": 40, "sessions_per_client": 40}), fake
-    ) as served:
+    settings = settings_of(tmp_path, limits={"sessions": 40, "sessions_per_client": 40})
+    async with serving(settings, fake) as served:
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(served.client()) for _ in range(20)]
             for number, client in enumerate(clients):
@@ -405,12 +402,14 @@ async def test_a_store_that_fails_costs_no_slot(
 
 async def test_a_full_journal_is_told_and_text_comes_all_the_same(tmp_path: Path, fake: Fake) -> None:
     """Acks are withheld; the session can be stopped."""
-    async with serving(settings_of(tmp_path, store={"journal_quota_mb": 1}), fake) as served:
-        async with served.started(partials=False) as client:
-            await client.speak(np.zeros(40 * 16_000, np.float32))
-            await client.until(lambda: ErrorCode.STORAGE_FAILED in client.errors)
-            await client.stop()
-            assert "raise the journal's quota" in client.of(m.Error)[0].message
+    async with (
+        serving(settings_of(tmp_path, store={"journal_quota_mb": 1}), fake) as served,
+        served.started(partials=False) as client,
+    ):
+        await client.speak(np.zeros(40 * 16_000, np.float32))
+        await client.until(lambda: ErrorCode.STORAGE_FAILED in client.errors)
+        await client.stop()
+        assert "raise the journal's quota" in client.of(m.Error)[0].message
 
 
 async def test_a_bug_in_a_session_costs_that_session_only(
@@ -538,22 +537,27 @@ async def test_losses_survive_a_restart(tmp_path: Path, fake: Fake) -> None:
         await first.until(lambda: first.acked == 32_000)
         await first.speak(AUDIO[40_000:64_000], start=40_000)
         await first.until(lambda: first.acked == 64_000 and bool(first.of(m.GapMessage)))
-    async with serving(settings, fake) as served:
-        async with served.resumed(first.ready, last_event=first.events[-1].event) as second:
-            stopped = await second.stop()
-            assert second.of(m.GapMessage) == []
-            coverage = stopped.coverage[Source.MIC]
-            assert (coverage.lost, coverage.captured) == (8_000, 64_000)
+    async with (
+        serving(settings, fake) as served,
+        served.resumed(first.ready, last_event=first.events[-1].event) as second,
+    ):
+        stopped = await second.stop()
+        assert second.of(m.GapMessage) == []
+        coverage = stopped.coverage[Source.MIC]
+        assert (coverage.lost, coverage.captured) == (8_000, 64_000)
 
 
 async def test_a_damaged_session_does_not_stop_the_server(tmp_path: Path, fake: Fake) -> None:
     """The others are reopened; its files are left for whoever can mend them."""
     settings = settings_of(tmp_path)
-    async with serving(settings, fake) as served:
-        async with served.started() as damaged, served.started() as healthy:
-            for client in (damaged, healthy):
-                await client.speak(AUDIO[:32_000])
-                await client.until(lambda: client.acked == 32_000)  # noqa: B023 - used up within the turn
+    async with (
+        serving(settings, fake) as served,
+        served.started() as damaged,
+        served.started() as healthy,
+    ):
+        for client in (damaged, healthy):
+            await client.speak(AUDIO[:32_000])
+            await client.until(lambda: client.acked == 32_000)  # noqa: B023 - used up within the turn
     [file] = [path for path in (tmp_path / "journal" / damaged.ready.session).iterdir() if "mic" in path.name]
     file.write_bytes(b"no journal at all, but long enough to have a header")
     async with serving(settings, fake) as served:
@@ -580,12 +584,7 @@ async def test_audio_of_ended_sessions_does_not_stay(tmp_path: Path, fake: Fake)
 # --- helpers --------------------------------------------------------------------------------------------
 
 
-def entry_of(served: Served, ready: m.Ready) -> object | None:
-    """A running session."""
-    return served.sessions.roster.get(ready.session)
-
-
-def ending(served: Served, ready: m.Ready) -> object | None:
-    """The task that ends it, if it is under way."""
+def ending(served: Served, ready: m.Ready) -> bool:
+    """Whether a session ends, or has ended."""
     entry = served.sessions.roster.get(ready.session)
-    return None if entry is None else entry.ending
+    return entry is None or entry.ending is not None

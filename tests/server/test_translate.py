@@ -1,0 +1,78 @@
+"""From the server's settings to what each part is told: every option arrives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from echopanel.asr.provider import ModelSpec
+from echopanel.audio import Source
+from echopanel.config import Settings
+from echopanel.engine.settings import LoadStrategy
+from echopanel.server import translate
+from tests.server.rig import settings_of
+
+
+def settings(path: Path) -> Settings:
+    """None of them a default."""
+    return settings_of(
+        path,
+        store={"journal_quota_mb": 7, "resume_window_s": 11, "record_days": 3, "record_mb": 5},
+        model={"device": "cuda", "compute_type": "float16", "load": "lazy", "warmup": 3, "memory_mb": 9},
+        engine={
+            "max_inference": 3,
+            "max_batch": 5,
+            "max_utterance_s": 12,
+            "secondary_source": "mic",
+            "queue_mic": 17,
+            "queue_system": 19,
+            "stuck_after_s": 2.5,
+            "probe_interval_s": 1.5,
+        },
+        limits={
+            "sessions": 4,
+            "sessions_per_client": 2,
+            "credit_s": 6,
+            "max_message_bytes": 8192,
+            "max_frame_ms": 100,
+            "max_frames_per_second": 50,
+        },
+    )
+
+
+def test_the_engine(tmp_path: Path) -> None:
+    """Model, queue, watchdog, endpoints and admission."""
+    made = translate.engine_settings(settings(tmp_path))
+    assert made.model == ModelSpec("fake", "scripted", None, "cuda", "float16", 3)
+    assert (made.max_inference, made.max_batch, made.secondary_source) == (3, 5, Source.MIC)
+    assert (made.queue_bound_mic, made.queue_bound_system) == (17, 19)
+    assert (made.load_strategy, made.warmup_level) == (LoadStrategy.LAZY, 3)
+    assert made.model_memory_bytes == 9_000_000
+    assert (made.stuck_after_s, made.probe_interval_s) == (2.5, 1.5)
+    assert made.endpoint.max_utterance_s == 12
+    assert (made.admission.limit, made.admission.per_client) == (4, 2)
+
+
+def test_the_wire_and_the_connection(tmp_path: Path) -> None:
+    """What clients are told is what they are held to."""
+    told, held = translate.wire_limits(settings(tmp_path)), translate.live_limits(settings(tmp_path))
+    assert (told.max_message_bytes, told.max_frame_samples, told.max_frames_per_second) == (8192, 1600, 50)
+    assert (told.max_utterance_s, told.resume_window_s) == (12, 11)
+    assert (held.bounds.max_message_bytes, held.bounds.max_frame_samples) == (8192, 1600)
+    assert (held.max_frames_per_second, held.burst_frames) == (50, 500)
+
+
+def test_the_store(tmp_path: Path) -> None:
+    """Quota and credit; recordings are bounded, or not."""
+    made = settings(tmp_path)
+    assert translate.quota_bytes(made) == 7_000_000
+    assert translate.quota_bytes(settings_of(tmp_path)) is None
+    assert translate.session_limits(made).credit_s == 6
+    archive = translate.archive(made)
+    assert (archive.max_days, archive.max_bytes) == (3, 5_000_000)
+    assert translate.archive(settings_of(tmp_path)).directory == tmp_path / "recordings"
+
+
+def test_a_model_may_be_a_directory(tmp_path: Path) -> None:
+    """Then its path goes with it."""
+    spec = translate.model_spec(settings_of(tmp_path, model={"name": str(tmp_path)}))
+    assert (spec.name, spec.path) == (tmp_path.name, tmp_path)
