@@ -323,7 +323,19 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setattr("echopanel.server.session.FLOW_INTERVAL_S", 0.05)
     monkeypatch.setattr("echopanel.server.ending.RETRY_STORE_S", 0.02)
     monkeypatch.setattr("echopanel.engine.engine.SPECULATE_BELOW", 0.0)  # calls are counted
+    monkeypatch.setattr("uvicorn.server.asyncio", Hasty())
     return fake
+
+
+class Hasty:
+    """asyncio for uvicorn, which looks ten times a second whether it should stop: here twenty times as often."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
 
 
 def talk(*levels: float) -> Samples:

@@ -269,7 +269,7 @@ async def test_unknown_types_and_fields_are_ignored(served: Served) -> None:
         await client.got(m.Stopped)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_rubbish_never_takes_down_more_than_its_session(served: Served, seed: int) -> None:
     """Random bytes, damaged messages, wrong orders: a bystander goes on, no slot and no session stays."""
     chance = random.Random(seed)
@@ -293,7 +293,7 @@ async def test_rubbish_never_takes_down_more_than_its_session(served: Served, se
         return bytes(raw) if chance.random() < 0.5 else raw.decode("latin-1")
 
     async with served.started(partials=False) as bystander:
-        for _ in range(60):
+        for _ in range(40):
             async with served.client(raw=True) as client:
                 if chance.random() < 0.6:
                     await client.socket.send(json.dumps(START))
