@@ -10,11 +10,9 @@ import structlog
 
 # What uvicorn calls errors and is none of ours: a handshake that was refused by an HTTP answer, and text of a
 # client that is no UTF-8 (it is answered by close code 1007).
-NO_ERRORS = frozenset(
-    {
-        "ASGI callable returned without completing handshake.",
-        "Invalid UTF-8 sequence received from client.",
-    }
+NO_ERRORS = (
+    "ASGI callable returned without completing handshake.",
+    "Invalid UTF-8 sequence received from client.",
 )
 
 
