@@ -328,7 +328,7 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 class Hasty:
-    """asyncio for uvicorn, which looks ten times a second whether it should stop: here twenty times as often."""
+    """asyncio for uvicorn, which looks ten times a second whether it should stop: here more often."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(asyncio, name)
