@@ -93,7 +93,7 @@ async def test_real_speech_with_the_real_recogniser(tmp_path: Path, two_cities: 
             assert stopped.coverage[source].pending == 0
         kinds = [type(one) for one in client.received]
         assert kinds.index(m.PartialMessage) < kinds.index(m.FinalMessage)
-        assert client.of(m.PartialMessage)[0].partial.text.startswith("It was the best")
+        assert client.of(m.PartialMessage)[0].partial.text.startswith("It")
 
 
 async def test_many_silent_sources_cost_no_recognition(tmp_path: Path, fake: Fake) -> None:
