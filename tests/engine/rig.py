@@ -17,6 +17,7 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, ModelSpec
 from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
 from echopanel.engine.engine import Engine
+from echopanel.engine.lead import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser, Request
@@ -104,7 +105,7 @@ class Rig:
     model: FakeModel
     recogniser: Recogniser
     metrics: Metrics = field(default_factory=Metrics)
-    pace: Pace = field(default_factory=lambda: Pace(interval_s=0.5, speculate=False))
+    pace: Pace = field(default_factory=lambda: Pace(interval_s=0.5, thorough=False))
 
     def ask(
         self,
@@ -117,7 +118,9 @@ class Rig:
         """Queue one second, or other samples."""
         chunk = Chunk(source, 0, speech(1.0) if samples is None else samples)
         return self.recogniser.submit(
-            Request(session, source, kind, chunk.seconds, lambda: (chunk, DecodeOptions()))
+            Request(
+                session, source, kind, chunk.seconds, lambda: Excerpt(chunk, DecodeOptions(), chunk.start)
+            )
         )
 
     @property

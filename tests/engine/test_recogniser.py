@@ -9,6 +9,7 @@ import pytest
 from echopanel.asr.fake import Script
 from echopanel.asr.provider import DecodeOptions, Model
 from echopanel.audio import Chunk, Source
+from echopanel.engine.lead import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.scheduler import JobKind
@@ -94,8 +95,8 @@ async def test_audio_is_taken_when_its_turn_comes() -> None:
     async with rigged(Script(hang=lambda call: call == 0)) as rig:
         seconds = 1.0
 
-        def newest() -> tuple[Chunk, DecodeOptions]:
-            return Chunk(Source.MIC, 0, speech(seconds)), DecodeOptions()
+        def newest() -> Excerpt:
+            return Excerpt(Chunk(Source.MIC, 0, speech(seconds)), DecodeOptions(), 0)
 
         first = rig.ask(session="other")
         late = rig.recogniser.submit(Request("s", Source.MIC, JobKind.PARTIAL, seconds, newest))
@@ -158,7 +159,7 @@ async def test_a_call_without_audio_harms_nobody() -> None:
     """When a caller cannot give its audio, its own job fails; the others in the batch go on."""
     async with rigged(Script(hang=lambda call: call == 0)) as rig:
 
-        def gone() -> tuple[Chunk, DecodeOptions]:
+        def gone() -> Excerpt:
             raise IndexError("no longer held")
 
         busy, good = rig.ask(session="busy"), rig.ask(session="good")

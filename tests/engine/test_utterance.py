@@ -36,10 +36,11 @@ def test_the_final_begins_with_what_was_stable(hypotheses: list[list[str]], last
         if partial is not None:
             assert partial.stable.startswith(stable)
             stable = partial.stable
-    segment = open_one.segment(heard(" ".join(last)), to_samples(12.0), clock, "en")
-    if segment is None:
+    final = open_one.finish(heard(" ".join(last)), to_samples(12.0))
+    if not final:
         assert (stable, last) == ("", [])
         return
+    segment = open_one.segment(final, to_samples(12.0), clock, "en")
     assert segment.text.split()[: len(stable.split())] == stable.split()
     assert segment.text == " ".join(word.text for word in segment.words)
     assert all(0 <= word.start <= word.end <= 12.0 for word in segment.words)
@@ -74,8 +75,8 @@ def test_a_segment_is_laid_on_the_session_clock() -> None:
     clock = SessionClock()
     clock.observe(Source.SYSTEM, 0, 5_000.0)
     clock.observe(Source.MIC, 0, 7_000.0)
-    segment = utterance(3.0).segment(heard("it was", at=0.25), to_samples(4.5), clock, None)
-    assert segment is not None
+    one = utterance(3.0)
+    segment = one.segment(one.finish(heard("it was", at=0.25), to_samples(4.5)), to_samples(4.5), clock, "en")
     assert [(word.start, word.end) for word in segment.words] == [(5.25, 5.75), (5.75, 6.25)]
     assert (segment.start, segment.end) == (5.25, 6.25)
     assert (segment.start_sample, segment.end_sample) == (48_000, 72_000)
@@ -84,15 +85,13 @@ def test_a_segment_is_laid_on_the_session_clock() -> None:
 
 def test_a_model_without_word_times_gets_even_ones() -> None:
     """Over the whole utterance."""
-    segment = utterance().segment(Hypothesis("it was"), to_samples(3.0), SessionClock(), "de")
-    assert segment is not None
-    assert [(word.start, word.end) for word in segment.words] == [(0.0, 1.5), (1.5, 3.0)]
-    assert segment.language == "de"
+    words = utterance().finish(Hypothesis("it was"), to_samples(3.0))
+    assert [(word.start, word.end) for word in words] == [(0.0, 1.5), (1.5, 3.0)]
 
 
-def test_no_words_make_no_segment() -> None:
-    """Nothing said, nothing shown."""
-    assert utterance().segment(Hypothesis(""), 16_000, SessionClock(), "en") is None
+def test_nothing_heard_is_no_word() -> None:
+    """Unless something was shown for good."""
+    assert utterance().finish(Hypothesis(""), 16_000) == []
 
 
 times = st.lists(st.booleans(), max_size=10)

@@ -82,6 +82,17 @@ def test_frames_in_arrears_are_joined() -> None:
     assert replay.take(250) is None
 
 
+def test_sending_again_begins_anywhere() -> None:
+    """In the middle of a frame that was sent, or before everything that is kept."""
+    replay = filled(100, 100)
+    replay.take(200)
+    replay.rewind(130)
+    assert (replay.unsent, replay.take(1000)) == (70, frame(130, 70))
+    replay.acknowledge(100)
+    replay.rewind(50)
+    assert (replay.unsent, replay.take(1000)) == (100, frame(100, 100))
+
+
 def test_without_credit_nothing_is_taken() -> None:
     """A limit of 0 takes nothing and moves nothing."""
     replay = filled(100)

@@ -107,3 +107,12 @@ async def test_many_silent_sources_cost_no_recognition(tmp_path: Path, fake: Fak
                 silent = Coverage(captured=64_000, received=64_000, silence=64_000)
                 assert stopped.coverage == dict.fromkeys(Source, silent)
         assert served.calls == 0
+
+
+async def test_the_panel_cannot_be_framed_nor_run_what_is_not_ours(tmp_path: Path, fake: Fake) -> None:
+    """Its page comes with a policy that names no other place, and is asked for anew each time."""
+    async with serving(settings_of(tmp_path), fake) as served:
+        response = await served.http.get("/")
+    assert response.status_code == 200
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-cache"

@@ -33,8 +33,10 @@ __all__ = ["Engine", "Slot", "Status"]
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.5
-# Above this load nothing is decoded on the mere chance that it may serve.
-SPECULATE_BELOW = 0.7
+# Above this load finals are greedy, and nothing is decoded on the mere chance that it may serve ...
+THOROUGH_BELOW = 0.7
+# ... and above this one finals go without left context too.
+LEAD_BELOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Engine:
             stuck_after_s=settings.stuck_after_s,
         )
         self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
-        self._pace = Pace(self._interval.interval, speculate=True)
+        self._pace = Pace(self._interval.interval, thorough=True)
         self._admission = Admission(settings.admission)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -222,9 +224,9 @@ class Engine:
         reading = self._recogniser.reading()
         backlog = self._recogniser.backlog_s
         interval = self._interval.observe(reading.load, backlog, time.monotonic())
-        pace = Pace(interval, speculate=reading.load < SPECULATE_BELOW)
+        pace = Pace(interval, thorough=reading.load < THOROUGH_BELOW, lead=reading.load < LEAD_BELOW)
         if pace != self._pace:
-            log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))
+            log.info("pace", interval_s=interval, thorough=pace.thorough, load=round(reading.load, 2))
             self._pace = pace
             self.changed.notify()
         self.metrics.load.set(reading.load)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.audio import Chunk, Source
+from echopanel.engine.lead import Excerpt
 from echopanel.engine.models import ModelHost
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request
 from echopanel.engine.sounds import known_sound
@@ -139,7 +140,9 @@ class Health:
         started = time.monotonic()
         chunk = Chunk(Source.MIC, 0, known_sound())
         options = DecodeOptions(language="en", final=False)
-        request = Request(PROBE_SESSION, Source.MIC, JobKind.FINAL, chunk.seconds, lambda: (chunk, options))
+        request = Request(
+            PROBE_SESSION, Source.MIC, JobKind.FINAL, chunk.seconds, lambda: Excerpt(chunk, options, 0)
+        )
         problem, timed_out = "", False
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):

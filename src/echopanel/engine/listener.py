@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from echopanel.asr.vad import WINDOW, VadStream
-from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float
+from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples
 from echopanel.engine.buffer import AudioBuffer
+from echopanel.engine.lead import LEAD_S
 from echopanel.engine.recovery import Past, Range, rebuild_ledger
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.endpoint import (
@@ -20,6 +21,8 @@ from echopanel.policy.endpoint import (
     SpeechStarted,
 )
 from echopanel.policy.ledger import Ledger
+
+LEAD = to_samples(LEAD_S)
 
 OnEndpoint = Callable[[EndpointEvent], None]
 OnLoss = Callable[[int, int, str], None]
@@ -75,8 +78,9 @@ class Listener:
         self._settle(self._endpointer.silent_until)
 
     def chunk(self, start: int, end: int) -> Chunk:
-        """The samples [start, end) of the open utterance, or of one that ends just now."""
-        return Chunk(self.source, start, self._buffer.read(start, end))
+        """The samples [start, end) of an utterance that is open or ends just now, and its lead."""
+        first = max(self._buffer.start, start - LEAD)
+        return Chunk(self.source, first, self._buffer.read(first, end))
 
     def cut(self) -> None:
         """End whatever is open at the newest sample, and let the detector start afresh behind it."""
@@ -142,13 +146,13 @@ class Listener:
             self._on_endpoint(event)
 
     def _settle(self, until: int) -> None:
-        """What is outside utterances before `until` is silence; its audio is not needed any more."""
+        """What is outside utterances before `until` is silence; of old audio only the lead is needed."""
         if self._speaking_from is not None:
-            self._buffer.drop_before(self._speaking_from)
+            self._buffer.drop_before(self._speaking_from - LEAD)
             return
         until = min(until, self.end)
         if until > self._silent_from:
             self.ledger.silence(self._silent_from, until)
             self._silent_from = until
         # Windows that were not scored yet are still to be read.
-        self._buffer.drop_before(min(self._silent_from, self._scored))
+        self._buffer.drop_before(min(self._silent_from, self._scored) - LEAD)

@@ -13,6 +13,7 @@ from typing import Self
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
+from echopanel.engine.lead import Excerpt, Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
@@ -34,6 +35,8 @@ from echopanel.policy.scheduler import JobKind
 from echopanel.transcript import Final, Gap, GapStatus, Partial
 
 RECOGNISER_FAILED = "recogniser_failed"
+# Worth about half a point of word error rate on finals, for a fifth more time: docs/benchmarks.md.
+BEAM_SIZE = 5
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -52,10 +55,15 @@ Event = Partial | Final | Gap | Trouble
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How eagerly the engine works just now; replaced as a whole when the load changes."""
+    """How eagerly the engine works just now; replaced as a whole when the load changes.
+
+    `thorough`: there is time for beams, and for decoding at a pause what may be the final. `lead`: at least
+    for left context.
+    """
 
     interval_s: float
-    speculate: bool
+    thorough: bool
+    lead: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ class Pipeline:
         self._pace = pace
         self._emit = emit
         self._listener = Listener(source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._lost)
+        self._recent = RecentWords()
         self._open: Utterance | None = None
         self._count = 0
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=600)
@@ -221,7 +230,7 @@ class Pipeline:
         """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
         utterance = self._opened()
         utterance.paused = True
-        if self._pace().speculate and self._recogniser.queued(self.session, self.source) == 0:
+        if self._pace().thorough and self._recogniser.queued(self.session, self.source) == 0:
             utterance.speculation = self._ask_speculative(utterance)
 
     def _resumed(self) -> None:
@@ -260,17 +269,16 @@ class Pipeline:
 
     def _ask_speculative(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
         utterance.covered = self.end
-        chunk = self._listener.chunk(utterance.start, self.end)
-        options = self._decode_options(utterance, final=True)
-        return self._submit(utterance, JobKind.PARTIAL, lambda: (chunk, options))
+        audio = self._listener.chunk(utterance.start, self.end)
+        return self._submit(utterance, JobKind.PARTIAL, lambda: self._excerpt(utterance, audio, final=True))
 
     def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
-        chunk, options = utterance.chunk, self._decode_options(utterance, final=True)
-        assert chunk is not None
-        return self._submit(utterance, JobKind.FINAL, lambda: (chunk, options))
+        audio = utterance.chunk
+        assert audio is not None, "a final is asked for when the end is known"
+        return self._submit(utterance, JobKind.FINAL, lambda: self._excerpt(utterance, audio, final=True))
 
     def _submit(
-        self, utterance: Utterance, kind: JobKind, take: Callable[[], tuple[Chunk, DecodeOptions]]
+        self, utterance: Utterance, kind: JobKind, take: Callable[[], Excerpt]
     ) -> asyncio.Future[Hypothesis] | None:
         end = self.end if utterance.end is None else utterance.end
         seconds = to_seconds(end - utterance.start)
@@ -284,15 +292,29 @@ class Pipeline:
         future.add_done_callback(lambda done: self._heard(utterance, done))
         return future
 
-    def _newest(self, utterance: Utterance) -> tuple[Chunk, DecodeOptions]:
+    def _newest(self, utterance: Utterance) -> Excerpt:
         """The utterance as it is when its turn comes: late, but never stale."""
         utterance.covered = self.end
-        chunk = self._listener.chunk(utterance.start, self.end)
-        return chunk, self._decode_options(utterance, final=False)
+        audio = self._listener.chunk(utterance.start, self.end)
+        return self._excerpt(utterance, audio, final=False)
 
-    def _decode_options(self, utterance: Utterance, *, final: bool) -> DecodeOptions:
-        prefix = utterance.agreement.stable_text
-        return replace(self._options.decode, prefix=prefix, word_timestamps=final, final=final)
+    def _excerpt(self, utterance: Utterance, audio: Chunk, *, final: bool) -> Excerpt:
+        beam_size = BEAM_SIZE if final and self._pace().thorough else 1
+        options = replace(self._options.decode, word_timestamps=final, final=final, beam_size=beam_size)
+        return Excerpt.of(
+            audio,
+            utterance.start,
+            self._lead(utterance, audio) if final and self._pace().lead else None,
+            options,
+        )
+
+    def _lead(self, utterance: Utterance, audio: Chunk) -> Lead | None:
+        return self._recent.before(utterance.start, max(audio.start, self._unknown_until(utterance.start)))
+
+    def _unknown_until(self, sample: int) -> int:
+        """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
+        ends = [end for start, end in self.ledger.pending_ranges() if start < sample]
+        return min(max(ends, default=0), sample)
 
     # --- text out -----------------------------------------------------------------------------------
 
@@ -341,13 +363,16 @@ class Pipeline:
 
     def _finalise(self, utterance: Utterance, end: int, hypothesis: Hypothesis) -> None:
         self._learn_language(hypothesis)
-        segment = utterance.segment(hypothesis, end, self._clock, self._options.decode.language)
-        if segment is None:
+        words = utterance.finish(hypothesis, end)
+        if not words:
             self.ledger.silence(utterance.start, end)
             withdrawal = utterance.withdrawal(self._clock)
             if withdrawal is not None:
                 self._emit(withdrawal)
             return
+        language = hypothesis.language or self._options.decode.language
+        segment = utterance.segment(words, end, self._clock, language)
+        self._recent.note(utterance.start, words)
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
         self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)

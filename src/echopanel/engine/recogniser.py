@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from echopanel.asr.provider import DecodeOptions, Hypothesis, Model
-from echopanel.audio import Chunk, Source
+from echopanel.asr.provider import Hypothesis, Model
+from echopanel.audio import Source
+from echopanel.engine.lead import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
@@ -52,7 +53,7 @@ class Request:
     source: Source
     kind: JobKind
     seconds: float
-    take: Callable[[], tuple[Chunk, DecodeOptions]]
+    take: Callable[[], Excerpt]
     retrying: Callable[[TranscriptionFailed], None] = lambda _: None
 
 
@@ -64,6 +65,7 @@ class _Ticket:
     request: Request
     future: asyncio.Future[Hypothesis]
     tries: int = 0
+    excerpt: Excerpt | None = None
 
 
 @dataclass(slots=True)
@@ -211,12 +213,14 @@ class Recogniser:
             self._start(jobs, now)
 
     def _start(self, jobs: list[Job], now: float) -> None:
-        tickets, chunks, options = self._take(jobs, now)
+        tickets = self._take(jobs, now)
         if not tickets:
             self._scheduler.done(jobs)
             return
         try:
-            batch = Batch(self._model(), tuple(chunks), tuple(options))
+            excerpts = [ticket.excerpt for ticket in tickets if ticket.excerpt is not None]
+            chunks, options = tuple(one.chunk for one in excerpts), tuple(one.options for one in excerpts)
+            batch = Batch(self._model(), chunks, options)
         except ModelUnavailable as error:
             self._scheduler.done(jobs)
             self._failed(tickets, TranscriptionFailed(str(error)))
@@ -228,23 +232,19 @@ class Recogniser:
         self._metrics.batch_size.observe(len(tickets))
         worker.submit(batch, now)
 
-    def _take(self, jobs: list[Job], now: float) -> tuple[list[_Ticket], list[Chunk], list[DecodeOptions]]:
+    def _take(self, jobs: list[Job], now: float) -> list[_Ticket]:
         """Fetch the audio of jobs whose turn has come; those that have none any more fail alone."""
         tickets: list[_Ticket] = []
-        chunks: list[Chunk] = []
-        options: list[DecodeOptions] = []
         for ticket in [self._waiting[job.id] for job in jobs]:
             ticket.tries += 1
             self._metrics.queue_seconds.observe(now - ticket.job.submitted)
             try:
-                chunk, wanted = ticket.request.take()
+                ticket.excerpt = ticket.request.take()
             except LookupError as error:
                 self._settle(ticket.job.id, TranscriptionFailed(f"there is no audio to recognise: {error}"))
                 continue
             tickets.append(ticket)
-            chunks.append(chunk)
-            options.append(wanted)
-        return tickets, chunks, options
+        return tickets
 
     def _finished(self, worker: Worker, outcome: Outcome) -> None:
         call = self._calls.pop(worker)
@@ -257,10 +257,12 @@ class Recogniser:
         self._metrics.decode_seconds.observe(outcome.elapsed)
         if outcome.error is None:
             for ticket, hypothesis in zip(call.tickets, outcome.hypotheses, strict=True):
-                self._settle(ticket.job.id, hypothesis)
+                assert ticket.excerpt is not None, "what ran was taken before"
+                self._settle(ticket.job.id, ticket.excerpt.heard(hypothesis))
         else:
             self._failed(call.tickets, outcome.error)
-        self._pump()
+        # Behind those who were just answered: their words are the left context of what they ask next.
+        asyncio.get_running_loop().call_soon(self._pump)
 
     def _failed(self, tickets: list[_Ticket], error: TranscriptionFailed) -> None:
         """Give each final its one retry; a partial needs none, the next one comes anyway."""

@@ -54,13 +54,18 @@ class Utterance:
         """An empty partial that takes shown text back, when nothing was said after all."""
         return self._show("", "", clock) if self.shown else None
 
+    def finish(self, hypothesis: Hypothesis, end: int) -> list[HypothesisWord]:
+        """Words of the final decode with the stable words in front exactly as they were shown."""
+        seconds = to_seconds(end - self.start)
+        heard = hypothesis.words or spread(hypothesis.text.split(), 0.0, seconds)
+        final = self.agreement.finish([word.text for word in heard])
+        times = [None if word.heard is None else heard[word.heard] for word in final]
+        return fill_times([word.text for word in final], times, seconds)
+
     def segment(
-        self, hypothesis: Hypothesis, end: int, clock: SessionClock, language: str | None
-    ) -> Segment | None:
-        """The finished segment, beginning with the stable words as shown; None when there is no text."""
-        words = final_words(self, hypothesis, end)
-        if not words:
-            return None
+        self, words: Sequence[HypothesisWord], end: int, clock: SessionClock, language: str | None
+    ) -> Segment:
+        """The finished segment of at least one word; their times count from the start of the utterance."""
         placed = tuple(place(word, self.start, self.source, clock) for word in words)
         return Segment(
             id=self.id,
@@ -71,7 +76,7 @@ class Utterance:
             start_sample=self.start,
             end_sample=end,
             words=placed,
-            language=hypothesis.language or language,
+            language=language,
         )
 
     def _show(self, stable: str, tail: str, clock: SessionClock) -> Partial:
@@ -80,15 +85,6 @@ class Utterance:
         return Partial(
             self.id, self.source, self.revision, round(clock.at(self.source, self.start), 3), stable, tail
         )
-
-
-def final_words(utterance: Utterance, hypothesis: Hypothesis, end: int) -> list[HypothesisWord]:
-    """Words of the final decode with the stable words in front exactly as they were shown."""
-    seconds = to_seconds(end - utterance.start)
-    heard = hypothesis.words or spread(hypothesis.text.split(), 0.0, seconds)
-    final = utterance.agreement.finish([word.text for word in heard])
-    times = [None if word.heard is None else heard[word.heard] for word in final]
-    return fill_times([word.text for word in final], times, seconds)
 
 
 def fill_times(

@@ -23,9 +23,7 @@ class LoadMeter:
         self._workers = workers
         self._window_s = window_s
         self._demand: deque[tuple[float, float]] = deque()  # (when, audio seconds asked for)
-        self._calls: deque[tuple[float, float, float]] = (
-            deque()
-        )  # (when, audio, seconds in the model)
+        self._calls: deque[tuple[float, float, float]] = deque()  # (when, audio, seconds in the model)
         self._cost = 0.0  # seconds in the model per audio second, lately
         self._last_rtf = 0.0
         self._started: float | None = None

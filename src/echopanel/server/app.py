@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Self
 
 from fastapi import FastAPI, Request, Response, WebSocket
-from fastapi.staticfiles import StaticFiles
 
 from echopanel import __version__
 from echopanel.config import Settings
@@ -18,6 +17,7 @@ from echopanel.server.gate import Gate
 from echopanel.server.http import health_routes, metrics_routes, model_routes, session_routes
 from echopanel.server.keeper import Keeper
 from echopanel.server.live import serve_live
+from echopanel.server.panel import PanelFiles
 from echopanel.server.problems import problem
 from echopanel.server.sessions import Sessions
 from echopanel.server.translate import (
@@ -101,7 +101,7 @@ def create_app(server: Server) -> FastAPI:
     async def live(websocket: WebSocket) -> None:
         await serve_live(websocket, server.guard, server.sessions, live_limits(server.settings))
 
-    app.mount("/", StaticFiles(directory=str(files("echopanel") / "panel"), html=True), name="panel")
+    app.mount("/", PanelFiles(directory=str(files("echopanel") / "panel"), html=True), name="panel")
     return app
 
 

@@ -1,0 +1,85 @@
+"""Left context: an utterance is decoded together with the speech before it, whose words are known.
+
+Whisper was trained on 30 s of speech at a time and hears a short utterance alone badly; `docs/benchmarks.md`
+has what the lead is worth. Its words are given as a prefix. CTranslate2 forces a prefix token by token, which
+costs as much as generating it, so the lead is for finals while there is time, and the words of the utterance
+itself that are stable already are not given: `Agreement` puts them in front.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
+from echopanel.audio import Chunk, to_samples, to_seconds
+
+LEAD_S = 4.0
+# Speech further away than this is about something else.
+MAX_GAP_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Known speech before an utterance: it begins at sample `start`, at the start of its first word."""
+
+    start: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What one job gives the model: an utterance from sample `start` on, with its lead in front."""
+
+    chunk: Chunk
+    options: DecodeOptions
+    start: int
+    lead: Lead | None = None
+
+    @classmethod
+    def of(cls, audio: Chunk, start: int, lead: Lead | None, options: DecodeOptions) -> Excerpt:
+        """Cut from `audio`, which reaches back to the lead."""
+        first = start if lead is None else lead.start
+        chunk = Chunk(audio.source, first, audio.samples[first - audio.start :])
+        if lead is not None:
+            options = replace(options, prefix=" ".join(lead.words))
+        return cls(chunk, options, start, lead)
+
+    def heard(self, hypothesis: Hypothesis) -> Hypothesis:
+        """What the model heard in the utterance itself: no lead, times from the utterance's start."""
+        if self.lead is None:
+            return hypothesis
+        known, offset = len(self.lead.words), to_seconds(self.start - self.lead.start)
+        return replace(
+            hypothesis,
+            text=" ".join(hypothesis.text.split()[known:]),
+            words=tuple(shifted(word, offset) for word in hypothesis.words[known:]),
+        )
+
+
+def shifted(word: HypothesisWord, offset: float) -> HypothesisWord:
+    """A word with times `offset` seconds earlier, but none below zero."""
+    return replace(word, start=max(0.0, word.start - offset), end=max(0.0, word.end - offset))
+
+
+class RecentWords:
+    """The last final words of a source, by sample."""
+
+    def __init__(self) -> None:
+        self._words: deque[tuple[int, int, str]] = deque()
+
+    def note(self, start: int, words: Iterable[HypothesisWord]) -> None:
+        """Remember the words of a final whose times count from sample `start`."""
+        for word in words:
+            self._words.append((start + to_samples(word.start), start + to_samples(word.end), word.text))
+        while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
+            self._words.popleft()
+
+    def before(self, start: int, oldest: int) -> Lead | None:
+        """The lead of an utterance that begins at `start`, from audio that is held from `oldest` on."""
+        first = max(oldest, start - to_samples(LEAD_S))
+        near = [word for word in self._words if first <= word[0] and word[1] <= start]
+        if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
+            return None
+        return Lead(near[0][0], tuple(text for _, _, text in near))
