@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LoadReading:
-    """`load` = RTF x audio seconds asked for per second / workers; unlike utilisation it can pass 1."""
+    """`load` = RTF x audio seconds asked for per second / workers; unlike utilisation it can pass 1.
+
+    It is never less than the share of the time that the workers were busy: a source asks for no further
+    partial while one is under way, and takes longer audio the longer it waits, so what is asked for says less.
+    """
 
     load: float
     rtf_last: float
@@ -58,8 +62,9 @@ class LoadMeter:
         # Shortly after the start the window is not full yet; one second is the least that says anything.
         span = self._window_s if self._started is None else min(self._window_s, max(1.0, now - self._started))
         ratios = sorted(elapsed / seconds for _, seconds, elapsed in self._calls)
+        busy = sum(elapsed for _, _, elapsed in self._calls)
         return LoadReading(
-            load=self._cost * asked / (span * self._workers),
+            load=max(self._cost * asked, busy) / (span * self._workers),
             rtf_last=self._last_rtf,
             rtf_mean=self._cost if self._calls else 0.0,
             rtf_p95=ratios[int(0.95 * (len(ratios) - 1))] if ratios else 0.0,

@@ -14,6 +14,7 @@ from echopanel.config import Settings
 from echopanel.errors import ConfigError
 from echopanel.server.app import Server, create_app
 from echopanel.server.logs import configure_logging
+from echopanel.server.memory import keep_memory_small
 
 WS_PING_S = 20.0
 CLOSE_WITHIN_S = 5
@@ -46,6 +47,7 @@ def run(settings: Settings) -> None:
         StoreError: the data directory cannot be used.
     """
     configure_logging(settings.log.level, settings.log.format)
+    keep_memory_small()
     with (
         listen(settings.server.host, settings.server.port) as listening,
         asyncio.Runner(loop_factory=auto_loop_factory()) as runner,

@@ -1,0 +1,29 @@
+"""Telling the C library to give memory back: batches of all sizes leave many holes behind."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
+
+ARENAS = 2
+LARGE_BYTES = 256 * 1024
+
+
+def keep_memory_small() -> bool:
+    """Few arenas, and large blocks straight from the system; False where the C library is not glibc.
+
+    Must come before the first worker thread. `docs/benchmarks.md` has what it saves.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    settings = {M_ARENA_MAX: ARENAS, M_MMAP_THRESHOLD: LARGE_BYTES, M_TRIM_THRESHOLD: LARGE_BYTES}
+    taken = [mallopt(option, value) == 1 for option, value in settings.items()]
+    return all(taken)
