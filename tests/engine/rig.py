@@ -17,9 +17,11 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, ModelSpec
 from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
 from echopanel.engine.engine import Engine
+from echopanel.engine.events import Event
 from echopanel.engine.lead import Excerpt
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
+from echopanel.engine.pace import Pace
+from echopanel.engine.pipeline import Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser, Request
 from echopanel.engine.settings import EngineSettings
 from echopanel.policy.clock import SessionClock

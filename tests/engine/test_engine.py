@@ -10,8 +10,9 @@ from echopanel.asr.fake import Fake, Script
 from echopanel.asr.provider import DecodeOptions
 from echopanel.audio import Source
 from echopanel.engine.engine import scheduler_settings
+from echopanel.engine.events import Event
 from echopanel.engine.health import HealthStatus
-from echopanel.engine.pipeline import Event, PipelineOptions
+from echopanel.engine.pipeline import PipelineOptions
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.errors import ModelUnavailable
 from echopanel.policy.clock import SessionClock

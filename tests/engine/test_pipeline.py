@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from echopanel.asr.fake import Script
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Source, float_to_pcm16, to_samples
+from echopanel.engine.events import Trouble
 from echopanel.engine.listener import LEAD
-from echopanel.engine.pipeline import Pace, Trouble
+from echopanel.engine.pace import Pace
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.transcript import Final, Partial
 from tests.engine.rig import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from echopanel.asr.fake import Script
 from echopanel.audio import AudioFrame, Samples, Source, float_to_pcm16
-from echopanel.engine.pipeline import Event
+from echopanel.engine.events import Event
 from echopanel.engine.recovery import Past, Range, clip, merge, rebuild_ledger
 from echopanel.transcript import Coverage, Final, Gap, GapStatus, Segment
 from tests.engine.rig import Played, playing, quarters, rigged

@@ -14,10 +14,12 @@ from echopanel.asr.catalog import Catalog
 from echopanel.asr.registry import get_provider
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
+from echopanel.engine.events import Event
 from echopanel.engine.health import Health, HealthReport
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.models import ModelRegistry, WarmUp
-from echopanel.engine.pipeline import Event, Pace, Pipeline, PipelineOptions
+from echopanel.engine.pace import Pace
+from echopanel.engine.pipeline import Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
@@ -33,10 +35,6 @@ __all__ = ["Engine", "Slot", "Status"]
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.5
-# Above this load finals are greedy, and nothing is decoded on the mere chance that it may serve ...
-THOROUGH_BELOW = 0.7
-# ... and above this one finals go without left context too.
-LEAD_BELOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ class Engine:
         reading = self._recogniser.reading()
         backlog = self._recogniser.backlog_s
         interval = self._interval.observe(reading.load, backlog, time.monotonic())
-        pace = Pace(interval, thorough=reading.load < THOROUGH_BELOW, lead=reading.load < LEAD_BELOW)
+        pace = Pace.at(reading.load, interval)
         if pace != self._pace:
             log.info("pace", interval_s=interval, thorough=pace.thorough, load=round(reading.load, 2))
             self._pace = pace

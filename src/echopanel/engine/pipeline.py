@@ -13,9 +13,11 @@ from typing import Self
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
+from echopanel.engine.events import Event, Trouble
 from echopanel.engine.lead import Excerpt, Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
+from echopanel.engine.pace import BEAM_SIZE, Pace
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
 from echopanel.engine.recovery import Past, Range
 from echopanel.engine.signal import Signal
@@ -32,38 +34,11 @@ from echopanel.policy.endpoint import (
 )
 from echopanel.policy.ledger import Ledger
 from echopanel.policy.scheduler import JobKind
-from echopanel.transcript import Final, Gap, GapStatus, Partial
+from echopanel.transcript import Final, Gap, GapStatus
 
 RECOGNISER_FAILED = "recogniser_failed"
-# Worth about half a point of word error rate on finals, for a fifth more time: docs/benchmarks.md.
-BEAM_SIZE = 5
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """The recogniser failed; the client is told. `given_up`: not only once, so the range is put off."""
-
-    source: Source
-    message: str
-    given_up: bool
-
-
-Event = Partial | Final | Gap | Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How eagerly the engine works just now; replaced as a whole when the load changes.
-
-    `thorough`: there is time for beams, and for decoding at a pause what may be the final. `lead`: at least
-    for left context.
-    """
-
-    interval_s: float
-    thorough: bool
-    lead: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ class LoadReading:
     """`load` = RTF x audio seconds asked for per second / workers; unlike utilisation it can pass 1.
 
     It is never less than the share of the time that the workers were busy: a source asks for no further
-    partial while one is under way, and takes longer audio the longer it waits, so what is asked for says less.
+    partial while one is under way, and takes longer audio the longer it waits.
     """
 
     load: float

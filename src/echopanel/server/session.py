@@ -11,7 +11,8 @@ import structlog
 
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.engine.engine import Engine
-from echopanel.engine.pipeline import Event, Pipeline, PipelineOptions, Trouble
+from echopanel.engine.events import Event, Trouble
+from echopanel.engine.pipeline import Pipeline, PipelineOptions
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError, UnknownSession
 from echopanel.server.keeper import Entry, Keeper
