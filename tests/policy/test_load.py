@@ -44,7 +44,7 @@ def test_the_window_forgets_and_the_cost_is_remembered() -> None:
     meter = LoadMeter(workers=1, window_s=10.0)
     meter.asked(1.0, 0.0)
     meter.called(1.0, 0.5, 0.0)
-    assert meter.reading(60.0).load == 0
+    assert (meter.reading(60.0).load, meter.cost) == (0, 0.5)
     meter.asked(10.0, 61.0)
     assert meter.reading(61.0).load == pytest.approx(0.5)
     assert repr(meter) == "<LoadMeter [1 asked, 0 done in 10 s]>"
