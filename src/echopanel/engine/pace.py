@@ -9,7 +9,7 @@ from typing import Self
 THOROUGH_BELOW = 0.7
 # ... and above this one finals go without left context too.
 LEAD_BELOW = 1.0
-# Worth about half a point of word error rate on finals, for a fifth more time: docs/benchmarks.md.
+# Worth about a point of word error rate on finals, for a tenth more time: docs/benchmarks.md.
 BEAM_SIZE = 5
 
 
