@@ -107,7 +107,7 @@ class Rig:
     model: FakeModel
     recogniser: Recogniser
     metrics: Metrics = field(default_factory=Metrics)
-    pace: Pace = field(default_factory=lambda: Pace(interval_s=0.5, thorough=False))
+    pace: Pace = field(default_factory=lambda: Pace(interval_s=0.5, speculate=False))
 
     def ask(
         self,

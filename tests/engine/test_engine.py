@@ -165,7 +165,7 @@ async def test_the_pace_follows_the_load_and_is_announced(
         monkeypatch.setattr(engine._recogniser, "reading", lambda: LoadReading(0.75, 0.1, 0.1, 0.1))
         async with asyncio.timeout(5.0):
             await engine.changed.wait(60.0)
-        assert not engine._pace.thorough
+        assert not engine._pace.speculate
         monkeypatch.setattr(type(engine._recogniser), "backlog_s", property(lambda recogniser: 10_000.0))
         async with asyncio.timeout(5.0):
             await engine.changed.wait(60.0)

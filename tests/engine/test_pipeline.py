@@ -65,7 +65,7 @@ async def test_partials_are_asked_for_at_the_pace() -> None:
     counts = []
     for interval in (0.3, 0.6, 5.0):
         async with rigged() as rig, playing(rig) as played:
-            rig.pace = Pace(interval, thorough=False)
+            rig.pace = Pace(interval, speculate=False)
             await played.play(UTTERANCE)
             counts.append(len(played.of(Partial)))
     assert counts[0] in (6, 7)
@@ -123,7 +123,7 @@ def test_stable_text_only_grows_and_the_final_begins_with_it(hypotheses: list[li
     async def run() -> None:
         script = Script(text=counting(*(" ".join(words) for words in hypotheses)))
         async with rigged(script) as rig, playing(rig) as played:
-            rig.pace = Pace(0.3, thorough=False)
+            rig.pace = Pace(0.3, speculate=False)
             await played.play(said(silence(0.3), speech(3.0), silence(0.8)))
             await played.flush()
 
@@ -133,7 +133,7 @@ def test_stable_text_only_grows_and_the_final_begins_with_it(hypotheses: list[li
 async def test_text_that_was_nothing_is_taken_back() -> None:
     """A partial that the final does not confirm is withdrawn, and the audio counts as silence."""
     async with rigged(Script(text=counting("hm", ""))) as rig, playing(rig) as played:
-        rig.pace = Pace(2.0, thorough=False)
+        rig.pace = Pace(2.0, speculate=False)
         await played.play(said(speech(2.1), silence(1.0)))
         await played.flush()
         assert [(e.text, e.revision) for e in played.of(Partial)] == [("hm", 1), ("", 2)]
@@ -449,7 +449,7 @@ async def test_what_is_put_off_is_not_heard_as_part_of_the_next() -> None:
 
 def speculating(rig: Rig) -> Rig:
     """An idle machine, and no partials between."""
-    rig.pace = Pace(60.0, thorough=True)
+    rig.pace = Pace(60.0, speculate=True)
     return rig
 
 

@@ -322,7 +322,7 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setattr("echopanel.server.session.REPAIR_AGAIN_S", 0.02)
     monkeypatch.setattr("echopanel.server.session.FLOW_INTERVAL_S", 0.05)
     monkeypatch.setattr("echopanel.server.ending.RETRY_STORE_S", 0.02)
-    monkeypatch.setattr("echopanel.engine.pace.THOROUGH_BELOW", 0.0)  # calls are counted
+    monkeypatch.setattr("echopanel.engine.pace.SPECULATE_BELOW", 0.0)  # calls are counted
     monkeypatch.setattr("uvicorn.server.asyncio", Hasty())
     return fake
 

@@ -75,7 +75,7 @@ class Engine:
             stuck_after_s=settings.stuck_after_s,
         )
         self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
-        self._pace = Pace(self._interval.interval, thorough=True)
+        self._pace = Pace(self._interval.interval, speculate=True)
         self._admission = Admission(settings.admission)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -224,7 +224,7 @@ class Engine:
         interval = self._interval.observe(reading.load, backlog, time.monotonic())
         pace = Pace.at(reading.load, interval)
         if pace != self._pace:
-            log.info("pace", interval_s=interval, thorough=pace.thorough, load=round(reading.load, 2))
+            log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))
             self._pace = pace
             self.changed.notify()
         self.metrics.load.set(reading.load)

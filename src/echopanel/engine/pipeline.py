@@ -17,7 +17,7 @@ from echopanel.engine.events import Event, Trouble
 from echopanel.engine.lead import Excerpt, Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.pace import BEAM_SIZE, Pace
+from echopanel.engine.pace import Pace
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
 from echopanel.engine.recovery import Past, Range
 from echopanel.engine.signal import Signal
@@ -37,6 +37,8 @@ from echopanel.policy.scheduler import JobKind
 from echopanel.transcript import Final, Gap, GapStatus
 
 RECOGNISER_FAILED = "recogniser_failed"
+# Worth about a point of word error rate on finals, for a tenth more time: docs/benchmarks.md.
+BEAM_SIZE = 5
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -205,7 +207,7 @@ class Pipeline:
         """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
         utterance = self._opened()
         utterance.paused = True
-        if self._pace().thorough and self._recogniser.queued(self.session, self.source) == 0:
+        if self._pace().speculate and self._recogniser.queued(self.session, self.source) == 0:
             utterance.speculation = self._ask_speculative(utterance)
 
     def _resumed(self) -> None:
@@ -274,12 +276,12 @@ class Pipeline:
         return self._excerpt(utterance, audio, final=False)
 
     def _excerpt(self, utterance: Utterance, audio: Chunk, *, final: bool) -> Excerpt:
-        beam_size = BEAM_SIZE if final and self._pace().thorough else 1
+        beam_size = BEAM_SIZE if final else 1
         options = replace(self._options.decode, word_timestamps=final, final=final, beam_size=beam_size)
         return Excerpt.of(
             audio,
             utterance.start,
-            self._lead(utterance, audio) if final and self._pace().lead else None,
+            self._lead(utterance, audio) if final else None,
             options,
         )
 
