@@ -130,7 +130,8 @@ class Attacker:
         """Open a session, or resume it."""
         await socket.send(json.dumps(START | self._resume))
         ready = json.loads(await socket.recv())
-        self._resume = {"session": ready["session"], "resume_token": ready["resume_token"]}
+        # What was sent may have been a `stop` by chance, and then the session is over.
+        self._resume = {name: ready[name] for name in ("session", "resume_token") if name in ready}
 
     async def _attack(self, socket: ClientConnection, count: int) -> None:
         for _ in range(count):

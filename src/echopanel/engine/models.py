@@ -103,7 +103,7 @@ class ModelHost:
             except BaseException as error:
                 self.error = str(error) or "loading was interrupted"
                 self._advance(ModelEvent.FAIL)
-                log.error("model unavailable", model=self.spec.name, error=self.error)
+                log.info("model unavailable", model=self.spec.name, error=self.error)
                 raise
             self._advance(ModelEvent.WARM)
 
