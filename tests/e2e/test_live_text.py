@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from statistics import median
 
 import pytest
@@ -63,7 +64,7 @@ def test_stable_text_stays(streamed: Streaming) -> None:
     """Within a segment each stable text begins with the one before, and the final text with all of them."""
     for final in streamed.of("final"):
         stable = [one["stable"] for one in streamed.of("partial") if one["segment"] == final["segment"]]
-        for shorter, longer in zip(stable, [*stable[1:], final["text"]], strict=True):
+        for shorter, longer in pairwise([*stable, final["text"]]):
             assert longer.startswith(shorter)
 
 
