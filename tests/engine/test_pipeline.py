@@ -182,6 +182,21 @@ async def test_a_flush_waits_for_what_is_still_running() -> None:
         assert len(played.texts) == 1
 
 
+async def test_a_flush_does_not_wait_for_what_comes_later() -> None:
+    """Who goes on speaking does not hold it up."""
+    script = Script(hang=lambda call: call == 1)
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        played.feed(speech(1.0))
+        flushing = asyncio.create_task(played.flush())
+        await asyncio.sleep(0)
+        played.feed(UTTERANCE)
+        await flushing
+        assert len(played.texts) == 1
+        rig.fake.release()
+        await played.flush()
+        assert len(played.texts) == 2
+
+
 async def test_flushing_again_changes_nothing() -> None:
     """Two flushes, or one at the very beginning, are harmless."""
     async with rigged() as rig, playing(rig) as played:
@@ -507,7 +522,7 @@ async def test_what_was_put_off_is_recognised_later() -> None:
     async with rigged(Script(fail=lambda call: call < 2)) as rig, playing(rig, partials=False) as played:
         played.feed(UTTERANCE)
         await played.flush()
-        await played.pipeline.repair(read_speech)
+        await played.pipeline.repair(read_speech, give_up=False)
         segment = played.of(Final)[0].segment
         assert (segment.start_sample, segment.end_sample) == pending(played.events)[0][:2]
         assert segment.id == "mic-2"
@@ -525,9 +540,9 @@ async def test_a_repair_that_is_interrupted_forgets_nothing() -> None:
             raise OSError("no disk")
 
         with pytest.raises(OSError, match="no disk"):
-            await played.pipeline.repair(unreadable)
+            await played.pipeline.repair(unreadable, give_up=False)
         assert played.pipeline.shed == shed
-        await played.pipeline.repair(read_speech)
+        await played.pipeline.repair(read_speech, give_up=False)
         assert (len(played.texts), played.coverage.pending) == (2, 0)
 
 
@@ -536,20 +551,23 @@ async def test_two_repairs_at_once_are_one() -> None:
     async with rigged(Script(fail=lambda call: call < 4)) as rig, playing(rig, partials=False) as played:
         played.feed(np.tile(UTTERANCE, 2))
         await played.flush()
-        slow = asyncio.create_task(played.pipeline.repair(read_speech))
+        slow = asyncio.create_task(played.pipeline.repair(read_speech, give_up=False))
         await asyncio.sleep(0)
-        await played.pipeline.repair(read_speech)
+        await played.pipeline.repair(read_speech, give_up=False)
         assert len(played.texts) == 2
         assert played.coverage.pending == 0
         await slow
 
 
-async def test_what_fails_again_is_lost_and_told() -> None:
-    """There is an end to trying."""
+async def test_what_fails_again_and_again_is_lost_in_the_end() -> None:
+    """When it has to be, and told."""
     async with rigged(Script(fail=lambda call: True)) as rig, playing(rig, partials=False) as played:
         played.feed(UTTERANCE)
         await played.flush()
-        await played.pipeline.repair(read_speech)
+        for _ in range(3):
+            await played.pipeline.repair(read_speech, give_up=False)
+            assert played.coverage.lost == 0
+        await played.pipeline.repair(read_speech, give_up=True)
         (start, end, *_), lost = pending(played.events)
         assert lost == (start, end, "recogniser_failed", "lost")
         assert (played.coverage.pending, played.coverage.lost) == (0, end - start)
@@ -560,7 +578,7 @@ async def test_live_speech_goes_on_during_a_repair() -> None:
     async with rigged(Script(fail=lambda call: call < 2)) as rig, playing(rig, partials=False) as played:
         played.feed(UTTERANCE)
         await played.flush()
-        repairing = asyncio.create_task(played.pipeline.repair(read_speech))
+        repairing = asyncio.create_task(played.pipeline.repair(read_speech, give_up=False))
         played.feed(UTTERANCE)
         await asyncio.gather(repairing, played.flush())
         assert len(played.texts) == 2

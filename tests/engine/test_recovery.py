@@ -151,7 +151,7 @@ class Meeting:
             pcm = await self.read(start, end)
             played.feed([AudioFrame(Source.MIC, start, pcm, skipped=skipped)])
         await played.flush()
-        await played.pipeline.repair(self.read)
+        await played.pipeline.repair(self.read, give_up=True)
 
 
 pieces = st.lists(

@@ -199,6 +199,18 @@ async def test_what_failed_twice_is_put_off_and_repaired(served: Served) -> None
         assert stopped.coverage[Source.MIC].pending == 0
 
 
+async def test_a_recogniser_that_is_down_for_a_while_loses_nothing(served: Served) -> None:
+    """It is tried again as long as there is time, however often it fails; a flush does not give up."""
+    served.model._script = Script(fail=lambda call: call < 20)
+    async with served.started(partials=False) as client:
+        await client.speak(talk(0.5))
+        await client.flush()
+        await client.until(lambda: quarters(client.texts) == [0, 1, 2, 3])
+        stopped = await client.stop()
+        assert len(client.of(m.GapMessage)) == 1
+        assert stopped.coverage[Source.MIC].lost == 0
+
+
 async def test_a_repair_does_not_run_ahead_of_the_journal(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

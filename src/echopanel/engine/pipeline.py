@@ -90,6 +90,7 @@ class Pipeline:
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=600)
         self._lag_s: float | None = None
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
+        self._last: Utterance | None = None
         self._repairing = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -145,9 +146,10 @@ class Pipeline:
             self._clock.place(self.source, segment.start_sample, segment.start)
 
     async def flush(self) -> None:
-        """Close an open utterance here and wait until all audio taken so far is final."""
+        """Close an open utterance here and wait until all audio taken so far is final or put off."""
         self._listener.cut()
-        await self._closing.join()
+        if self._last is not None:
+            await self._last.done.wait()
 
     def lose_until(self, sample: int, reason: str) -> None:
         """Audio up to `sample` was captured but never came."""
@@ -160,13 +162,13 @@ class Pipeline:
             try:
                 await self._finish(utterance)
             finally:
-                self._closing.task_done()
+                utterance.done.set()
                 self.progressed.notify()
 
-    async def repair(self, read: Callable[[int, int], Awaitable[bytes]]) -> None:
+    async def repair(self, read: Callable[[int, int], Awaitable[bytes]], *, give_up: bool) -> None:
         """Recognise what was put off, one range after the other; `read` has its audio.
 
-        What fails once more is lost, because it would fail for ever; what finds no room is put off again.
+        What fails once more is lost if `give_up`; else it is put off again, as is what finds no room.
         Whoever calls this while another call is under way waits for that one first.
         """
         async with self._repairing:
@@ -176,11 +178,12 @@ class Pipeline:
                 del self.shed[0]
                 self._count += 1
                 utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
+                utterance.last_try = give_up
                 utterance.decided_at = time.monotonic()
                 utterance.chunk = Chunk(self.source, start, pcm16_to_float(pcm))
                 utterance.asked = self._ask_final(utterance)
-                self._closing.put_nowait(utterance)
-                await self._closing.join()
+                self._close(utterance)
+                await utterance.done.wait()
 
     # --- endpoints -------------------------------------------------------------------------------
 
@@ -226,7 +229,11 @@ class Pipeline:
         if speculation is None or not (speculation.done() or started):
             utterance.speculation = None
             utterance.asked = self._ask_final(utterance)
+        self._close(utterance)
+
+    def _close(self, utterance: Utterance) -> None:
         self._closing.put_nowait(utterance)
+        self._last = utterance
 
     def _opened(self) -> Utterance:
         assert self._open is not None, "the endpointer ends only what it started"
@@ -361,7 +368,7 @@ class Pipeline:
 
     def _shed(self, utterance: Utterance, reason: str) -> None:
         assert utterance.end is not None
-        if utterance.deferred and reason == RECOGNISER_FAILED:
+        if utterance.last_try and reason == RECOGNISER_FAILED:
             self._listener.lose(utterance.start, utterance.end, reason)
             return
         self.shed.append((utterance.start, utterance.end))

@@ -25,7 +25,8 @@ class Utterance:
     `covered` is where the newest recognised or asked-for audio ends. `paused` is set while the speaker is
     silent but the endpoint is not decided yet; `speculation` is the decode that was started at that pause in
     the hope that it will serve as the final one. `chunk` is all its audio, once the end is known.
-    `deferred`: it was put off before, and is recognised now from the journal.
+    `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
+    it is lost. `done` is set once it is final or put off.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Utterance:
     revision: int = 0
     shown: bool = False
     deferred: bool = False
+    last_try: bool = False
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     decided_at: float = 0.0
     agreement: Agreement = field(default_factory=lambda: Agreement(GUARD_WORDS, HOLD_S))
     asked: asyncio.Future[Hypothesis] | None = None

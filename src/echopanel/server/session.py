@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 FLOW_INTERVAL_S = 1.0
 RETRY_STORE_S = 1.0
 REPAIR_AGAIN_S = 0.5
+REPAIR_RARELY_S = 30.0
 RECOVERY_SAMPLES = SAMPLE_RATE
 # An idle machine catches up on what was put off.
 REPAIR_BELOW_LOAD = 0.5
@@ -112,7 +114,7 @@ class LiveSession:
 
     async def flush(self, flush_id: str) -> None:
         """Make everything taken so far final, then say so behind the last final."""
-        await self._settle()
+        await self._settle(give_up=False)
         self._events.put_nowait(Flushed(flush_id))
 
     async def finish(self, captured: Mapping[Source, int]) -> None:
@@ -121,25 +123,28 @@ class LiveSession:
         for source, sample in captured.items():
             self._tracks[source].timeline.finish(sample)
             self._tracks[source].pipeline.lose_until(sample, "not_received")
-        await self._settle()
+        await self._settle(give_up=True)
         await self._events.join()
 
-    async def _settle(self) -> None:
+    async def _settle(self, *, give_up: bool) -> None:
         async with asyncio.TaskGroup() as group:
             for source, track in self._tracks.items():
-                group.create_task(self._settle_source(source, track.pipeline))
+                group.create_task(self._settle_source(source, track.pipeline, give_up=give_up))
 
-    async def _settle_source(self, source: Source, pipeline: Pipeline) -> None:
+    async def _settle_source(self, source: Source, pipeline: Pipeline, *, give_up: bool) -> None:
         await pipeline.flush()
-        await self._repair_source(source, pipeline)
-        while pipeline.shed:
-            await asyncio.sleep(REPAIR_AGAIN_S)
-            await self._repair_source(source, pipeline)
+        before = math.inf
+        # What does not get less is put off until later, unless there is no later.
+        while len(pipeline.shed) < before or (give_up and pipeline.shed):
+            before = len(pipeline.shed)
+            await self._repair_source(source, pipeline, give_up=give_up)
+            if pipeline.shed:
+                await asyncio.sleep(REPAIR_AGAIN_S)
 
-    async def _repair_source(self, source: Source, pipeline: Pipeline) -> None:
+    async def _repair_source(self, source: Source, pipeline: Pipeline, *, give_up: bool) -> None:
         """Recognise what was put off; what the disk does not give just now stays put off."""
         try:
-            await pipeline.repair(partial(self._read, source))
+            await pipeline.repair(partial(self._read, source), give_up=give_up)
         except StoreError as error:
             log.error("cannot read the journal", session=self.id, source=source, error=str(error))
             self._refused(error)
@@ -290,12 +295,19 @@ class LiveSession:
             log.error("cannot store the session's clock", session=self.id, error=str(error))
 
     async def _repair(self) -> None:
-        """While there is time, recognise what was put off."""
+        """While there is time, recognise what was put off; what does not work is tried ever more rarely."""
+        wait = REPAIR_AGAIN_S
         while True:
-            await asyncio.sleep(REPAIR_AGAIN_S)
-            for source, track in self._tracks.items():
-                if track.pipeline.shed and self._engine.status().load < REPAIR_BELOW_LOAD:
-                    await self._repair_source(source, track.pipeline)
+            await asyncio.sleep(wait)
+            before = self._put_off
+            if self._engine.status().load < REPAIR_BELOW_LOAD:
+                for source, track in self._tracks.items():
+                    await self._repair_source(source, track.pipeline, give_up=False)
+            wait = min(2 * wait, REPAIR_RARELY_S) if 0 < before <= self._put_off else REPAIR_AGAIN_S
+
+    @property
+    def _put_off(self) -> int:
+        return sum(len(track.pipeline.shed) for track in self._tracks.values())
 
     def flow(self) -> Flow:
         """How the server and the sources are doing now."""
