@@ -26,7 +26,9 @@ Certificate = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM; turns TLS on.")
 ]
 Key = Annotated[Path | None, typer.Option(metavar="FILE", help="Private key of the certificate in PEM.")]
-Record = Annotated[bool | None, typer.Option(help="Keep the audio after a session has ended.")]
+Record = Annotated[
+    bool | None, typer.Option(help="Keep the audio of ended sessions, as one FLAC file per source.")
+]
 Load = Annotated[
     str | None,
     typer.Option(
