@@ -18,7 +18,7 @@ from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event
-from echopanel.engine.lead import Excerpt
+from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.pace import Pace
 from echopanel.engine.pipeline import Pipeline, PipelineOptions

@@ -1,12 +1,10 @@
-"""Left context: utterances are decoded behind the known words before them, and told apart again."""
+"""Left context: utterances are decoded behind the known words before them."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
-from echopanel.audio import SAMPLE_RATE, Chunk, Source
-from echopanel.engine.lead import LEAD_S, MAX_GAP_S, Excerpt, Lead, RecentWords
+from echopanel.asr.provider import HypothesisWord
+from echopanel.audio import SAMPLE_RATE
+from echopanel.engine.lead import LEAD_S, MAX_GAP_S, Lead, RecentWords
 
 SECOND = SAMPLE_RATE
 
@@ -47,31 +45,6 @@ def test_words_of_the_utterance_itself_are_no_lead() -> None:
     recent = RecentWords()
     recent.note(0, words("a", "b"))
     assert recent.before(int(1.5 * SECOND), oldest=0) == Lead(0, ("a",))
-
-
-def test_an_excerpt_gives_the_model_the_lead_and_takes_it_away_again() -> None:
-    """The chunk begins with the lead, the prefix with its words; the answer is about the utterance alone."""
-    audio = Chunk(Source.MIC, 8 * SECOND, np.arange(6 * SECOND, dtype=np.float32))
-    lead = Lead(10 * SECOND, ("known", "words"))
-    excerpt = Excerpt.of(audio, 12 * SECOND, lead, DecodeOptions())
-    assert (excerpt.chunk.start, excerpt.chunk.end) == (10 * SECOND, 14 * SECOND)
-    assert excerpt.chunk.samples[0] == 2 * SECOND
-    assert excerpt.options.prefix == "known words"
-    heard = excerpt.heard(
-        Hypothesis("known words. stable new", tuple(words("known", "words.", "stable", "new")))
-    )
-    assert heard.text == "stable new"
-    assert [(word.text, word.start) for word in heard.words] == [("stable", 0.0), ("new", 1.0)]
-
-
-def test_without_a_lead_nothing_changes() -> None:
-    """The chunk is the utterance, and the answer is passed on."""
-    audio = Chunk(Source.MIC, 0, np.zeros(2 * SECOND, dtype=np.float32))
-    excerpt = Excerpt.of(audio, SECOND, None, DecodeOptions())
-    assert (excerpt.chunk.start, excerpt.chunk.seconds) == (SECOND, 1.0)
-    assert excerpt.options.prefix == ""
-    hypothesis = Hypothesis("stable new")
-    assert excerpt.heard(hypothesis) is hypothesis
 
 
 def test_old_words_are_forgotten() -> None:

@@ -9,7 +9,7 @@ import pytest
 from echopanel.asr.fake import Script
 from echopanel.asr.provider import DecodeOptions, Model
 from echopanel.audio import Chunk, Source
-from echopanel.engine.lead import Excerpt
+from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.scheduler import JobKind

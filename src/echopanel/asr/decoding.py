@@ -22,13 +22,14 @@ _MAX_PREFIX = 180  # leaves room for what is new
 class Tuning:
     """Settings of the decode path; docs/benchmarks.md has the measurements behind them.
 
-    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, both in
-    seconds; `retries` are tried in order, on the full 30 s, while the guards object.
+    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, so that many fit
+    together, in seconds; `retries` are tried in order, on the full 30 s, while the guards object.
     """
 
     final_trailing: float = 6.0
     partial_trailing: float = 4.0
-    step: float = 1.0
+    preview_trailing: float = 2.0
+    step: float = 2.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 16
     limits: Limits = field(default_factory=Limits)
@@ -74,8 +75,10 @@ class Decoder:
         """Encode a chunk in the shortest context that does it no harm, and find its language."""
         tuning = self._tuning
         trailing = tuning.final_trailing if options.final else tuning.partial_trailing
-        steps = -(-(chunk.seconds + trailing) // tuning.step)
-        encoding, content = self._encode(chunk, round(steps * tuning.step * FRAMES_PER_SECOND))
+        if options.preview:
+            trailing = tuning.preview_trailing
+        seconds = tuning.step * -(-(chunk.seconds + trailing) // tuning.step)
+        encoding, content = self._encode(chunk, round(seconds * FRAMES_PER_SECOND))
         return Passage(chunk, options, self._language(options, encoding), encoding, content)
 
     def decode(self, passages: Sequence[Passage]) -> list[Transcript]:

@@ -49,10 +49,10 @@ class DecodeOptions:
     `len(prefix.split())` words are the known ones (the last may gain punctuation). Whisper hears a short
     utterance alone badly: let a chunk begin with the last 4 s or more of the speech before it, cut at the
     start of a word, and name those words as the prefix. `final` asks for the best the model can do with
-    guards and retries; otherwise speed counts. `language` is an ISO 639 code; None, or one that the model
-    does not have: detect, and name what was found in the hypothesis. `beam_size` is how many hypotheses a
-    final is searched with, where a model can: 5 costs twice the decoding of 1 and makes about a tenth fewer
-    errors, which pays off line, not where most of the text is known already.
+    guards and retries; otherwise speed counts, most of all in a `preview`, which is replaced soon. `language`
+    is an ISO 639 code; None, or one that the model does not have: detect, and name what was found in the
+    hypothesis. `beam_size` is how many hypotheses a final is searched with, where a model can: 5 costs twice
+    the decoding of 1 and makes about a tenth fewer errors.
     """
 
     language: str | None = None
@@ -61,6 +61,7 @@ class DecodeOptions:
     hotwords: str = ""
     word_timestamps: bool = False
     final: bool = True
+    preview: bool = False
     beam_size: int = 1
 
 

@@ -75,7 +75,7 @@ class Engine:
             stuck_after_s=settings.stuck_after_s,
         )
         self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
-        self._pace = Pace(self._interval.interval, speculate=True)
+        self._pace = Pace(self._interval.interval)
         self._admission = Admission(settings.admission)
         self._tasks: list[asyncio.Task[None]] = []
 

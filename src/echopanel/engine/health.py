@@ -12,7 +12,7 @@ from pathlib import Path
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.audio import Chunk, Source
-from echopanel.engine.lead import Excerpt
+from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.models import ModelHost
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request
 from echopanel.engine.sounds import known_sound

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
-from echopanel.audio import Chunk, to_samples, to_seconds
+from echopanel.asr.provider import HypothesisWord
+from echopanel.audio import to_samples
 
 LEAD_S = 4.0
 # Speech further away than this is about something else.
@@ -26,41 +26,6 @@ class Lead:
 
     start: int
     words: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """What one job gives the model: an utterance from sample `start` on, with its lead in front."""
-
-    chunk: Chunk
-    options: DecodeOptions
-    start: int
-    lead: Lead | None = None
-
-    @classmethod
-    def of(cls, audio: Chunk, start: int, lead: Lead | None, options: DecodeOptions) -> Excerpt:
-        """Cut from `audio`, which reaches back to the lead."""
-        first = start if lead is None else lead.start
-        chunk = Chunk(audio.source, first, audio.samples[first - audio.start :])
-        if lead is not None:
-            options = replace(options, prefix=" ".join(lead.words))
-        return cls(chunk, options, start, lead)
-
-    def heard(self, hypothesis: Hypothesis) -> Hypothesis:
-        """What the model heard in the utterance itself: no lead, times from the utterance's start."""
-        if self.lead is None:
-            return hypothesis
-        known, offset = len(self.lead.words), to_seconds(self.start - self.lead.start)
-        return replace(
-            hypothesis,
-            text=" ".join(hypothesis.text.split()[known:]),
-            words=tuple(shifted(word, offset) for word in hypothesis.words[known:]),
-        )
-
-
-def shifted(word: HypothesisWord, offset: float) -> HypothesisWord:
-    """A word with times `offset` seconds earlier, but none below zero."""
-    return replace(word, start=max(0.0, word.start - offset), end=max(0.0, word.end - offset))
 
 
 class RecentWords:
@@ -76,9 +41,9 @@ class RecentWords:
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
 
-    def before(self, start: int, oldest: int) -> Lead | None:
-        """The lead of an utterance that begins at `start`, from audio that is held from `oldest` on."""
-        first = max(oldest, start - to_samples(LEAD_S))
+    def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
+        """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""
+        first = max(oldest, start - to_samples(most_s))
         near = [word for word in self._words if first <= word[0] and word[1] <= start]
         if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
             return None

@@ -1,25 +1,40 @@
-"""How eagerly the engine works: as much as there is time for. What a final says does not depend on it."""
+"""How eagerly the engine works: as much as there is time for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Self
 
+from echopanel.engine.lead import LEAD_S
+
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
+# Partials this far apart say that time is short: then finals cost less too.
+BUSY_FROM_S = 1.0
+LOADED_FROM_S = 3.0
+# Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
+BEAM_SIZE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between partials, and whether there is time to decode at a pause what may be the final.
+    """Seconds between partials, and whether to decode at a pause what may be the final.
 
+    Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
     Replaced as a whole when the load changes.
     """
 
     interval_s: float
-    speculate: bool
+    speculate: bool = True
+    beam_size: int = BEAM_SIZE
+    lead_s: float = LEAD_S
 
     @classmethod
     def at(cls, load: float, interval_s: float) -> Self:
         """What a load leaves time for."""
-        return cls(interval_s, speculate=load < SPECULATE_BELOW)
+        return cls(
+            interval_s,
+            speculate=load < SPECULATE_BELOW,
+            beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
+            lead_s=LEAD_S if interval_s < LOADED_FROM_S else LEAD_S / 2,
+        )

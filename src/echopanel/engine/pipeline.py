@@ -14,7 +14,8 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
 from echopanel.engine.events import Event, Trouble
-from echopanel.engine.lead import Excerpt, Lead, RecentWords
+from echopanel.engine.excerpt import Excerpt, preview, whole
+from echopanel.engine.lead import Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.pace import Pace
@@ -37,8 +38,6 @@ from echopanel.policy.scheduler import JobKind
 from echopanel.transcript import Final, Gap, GapStatus
 
 RECOGNISER_FAILED = "recogniser_failed"
-# Worth about a point of word error rate on finals, for a tenth more time: docs/benchmarks.md.
-BEAM_SIZE = 5
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -204,7 +203,7 @@ class Pipeline:
 
     def _started(self, at: int) -> None:
         self._count += 1
-        self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at)
+        self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at, cut=at)
 
     def _paused(self) -> None:
         """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
@@ -265,7 +264,8 @@ class Pipeline:
         self, utterance: Utterance, kind: JobKind, take: Callable[[], Excerpt]
     ) -> asyncio.Future[Hypothesis] | None:
         end = self.end if utterance.end is None else utterance.end
-        seconds = to_seconds(end - utterance.start)
+        partly = kind is JobKind.PARTIAL and utterance.previewable(end)
+        seconds = to_seconds(end - (utterance.cut if partly else utterance.start))
         try:
             future = self._recogniser.submit(
                 Request(self.session, self.source, kind, seconds, take, self._retrying)
@@ -283,17 +283,18 @@ class Pipeline:
         return self._excerpt(utterance, audio, final=False)
 
     def _excerpt(self, utterance: Utterance, audio: Chunk, *, final: bool) -> Excerpt:
-        beam_size = BEAM_SIZE if final else 1
-        options = replace(self._options.decode, word_timestamps=final, final=final, beam_size=beam_size)
-        return Excerpt.of(
-            audio,
-            utterance.start,
-            self._lead(utterance, audio) if final else None,
-            options,
-        )
+        pace, decode = self._pace(), self._options.decode
+        if final:
+            lead = self._lead(utterance, audio, pace.lead_s)
+            options = replace(decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
+            return whole(audio, utterance.start, lead, options)
+        if utterance.previewable(audio.end):
+            return preview(audio, utterance, decode)
+        return whole(audio, utterance.start, None, replace(decode, word_timestamps=True, final=False))
 
-    def _lead(self, utterance: Utterance, audio: Chunk) -> Lead | None:
-        return self._recent.before(utterance.start, max(audio.start, self._unknown_until(utterance.start)))
+    def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
+        oldest = max(audio.start, self._unknown_until(utterance.start))
+        return self._recent.before(utterance.start, oldest, most_s)
 
     def _unknown_until(self, sample: int) -> int:
         """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""

@@ -13,7 +13,7 @@ import structlog
 
 from echopanel.asr.provider import Hypothesis, Model
 from echopanel.audio import Source
-from echopanel.engine.lead import Excerpt
+from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed

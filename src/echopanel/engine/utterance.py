@@ -16,6 +16,11 @@ from echopanel.transcript import Partial, Segment, Word
 # What hypotheses have agreed on over this much audio is stable, but never the last word.
 HOLD_S = 1.2
 GUARD_WORDS = 1
+# An utterance of at least this length is decoded as a whole this often, and in between only behind the words
+# that ended this much before the end of what was heard: the last ones are the least certain.
+PREVIEW_FROM_S = 2.5
+WHOLE_EVERY_S = 3.0
+KEEP_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +29,9 @@ class Utterance:
 
     `covered` is where the newest recognised or asked-for audio ends. `paused` is set while the speaker is
     silent but the endpoint is not decided yet; `speculation` is the decode that was started at that pause in
-    the hope that it will serve as the final one. `chunk` is all its audio, once the end is known.
+    the hope that it will serve as the final one. `base` are the words, before sample `cut`, of the newest
+    decode of the whole utterance, which reached until sample `decoded`; between two of those only what is
+    new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
     it is lost. `done` is set once it is final or put off.
     """
@@ -34,6 +41,9 @@ class Utterance:
     start: int
     end: int | None = None
     covered: int = 0
+    base: tuple[HypothesisWord, ...] = ()
+    cut: int = 0
+    decoded: int = 0
     paused: bool = False
     revision: int = 0
     shown: bool = False
@@ -46,10 +56,23 @@ class Utterance:
     speculation: asyncio.Future[Hypothesis] | None = None
     chunk: Chunk | None = None
 
+    def previewable(self, end: int) -> bool:
+        """Whether a decode up to `end` may be a preview: it is long, and was decoded as a whole lately."""
+        recent = end - self.decoded < to_samples(WHOLE_EVERY_S)
+        return bool(self.base) and recent and end - self.start >= to_samples(PREVIEW_FROM_S)
+
     def partial(self, hypothesis: Hypothesis, end: int, clock: SessionClock) -> Partial | None:
-        """What to show after a hypothesis of the audio up to `end`; None when the screen would not change."""
+        """What to show after a hypothesis of the audio up to `end`; None when the screen would not change.
+
+        One without word times, where others had them, is a preview: shown, but nothing becomes stable by it.
+        """
         before = (self.agreement.stable_text, self.agreement.tail_text)
-        self.agreement.update(hypothesis.text.split(), to_seconds(end - self.start))
+        words = hypothesis.text.split()
+        if self.base and not hypothesis.words:
+            self.agreement.preview(words)
+        else:
+            self.agreement.update(words, to_seconds(end - self.start))
+            self._rebase(hypothesis.words, end)
         after = (self.agreement.stable_text, self.agreement.tail_text)
         return None if after == before else self._show(*after, clock)
 
@@ -81,6 +104,12 @@ class Utterance:
             words=placed,
             language=language,
         )
+
+    def _rebase(self, words: Sequence[HypothesisWord], end: int) -> None:
+        settled = to_seconds(end - self.start) - KEEP_S
+        self.base = tuple(word for word in words if word.end <= settled)
+        self.cut = self.start + to_samples(self.base[-1].end) if self.base else self.start
+        self.decoded = end
 
     def _show(self, stable: str, tail: str, clock: SessionClock) -> Partial:
         self.revision += 1

@@ -89,6 +89,14 @@ class Agreement:
         self.changes += changed
         return AgreedText(self._stable, self._tail, changed)
 
+    def preview(self, words: Sequence[str]) -> AgreedText:
+        """Show a hypothesis that nothing is concluded from: stable words stay what they are."""
+        tail = self._behind_stable(words)
+        changed = len(self._tail) - common_prefix(self._tail, tail)
+        self.changes += changed
+        self._tail = tail
+        return AgreedText(self._stable, tail, changed)
+
     def _confirmed(self, tail: Sequence[str], heard_s: float) -> int:
         """How many words at the beginning of `tail` all hypotheses have had for long enough."""
         while len(self._heard) > 1 and self._heard[1][0] <= heard_s - self._hold_s:

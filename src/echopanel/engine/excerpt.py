@@ -1,0 +1,85 @@
+"""What one job gives the model, and how its answer is read: text about the whole utterance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
+from echopanel.audio import Chunk, to_samples, to_seconds
+from echopanel.engine.lead import Lead
+from echopanel.engine.utterance import Utterance
+
+# A preview begins with the words of this many seconds before what is new to it.
+PREVIEW_LEAD_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Audio and options of one job.
+
+    `begin` is the sample where the utterance began. `base` are words of it that come before what is decoded,
+    with times from there; `lead` is known speech at the beginning of the chunk. `whole`: nothing of the
+    utterance was left out.
+    """
+
+    chunk: Chunk
+    options: DecodeOptions
+    begin: int
+    lead: Lead | None = None
+    base: tuple[HypothesisWord, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the utterance so far is decoded."""
+        return not self.base
+
+    def heard(self, hypothesis: Hypothesis) -> Hypothesis:
+        """What the model heard in the utterance: the base in front, no lead, times from its beginning."""
+        if self.lead is None and self.whole:
+            return hypothesis
+        known = 0 if self.lead is None else len(self.lead.words)
+        offset = to_seconds(self.chunk.start - self.begin)
+        words = (shifted(word, offset) for word in hypothesis.words[known:])
+        texts = [*(word.text for word in self.base), *hypothesis.text.split()[known:]]
+        return replace(
+            hypothesis,
+            text=" ".join(texts),
+            words=(*self.base, *words) if hypothesis.words else (),
+        )
+
+
+def whole(audio: Chunk, begin: int, lead: Lead | None, options: DecodeOptions) -> Excerpt:
+    """The utterance from its beginning on; `audio` reaches back to the lead."""
+    first = begin if lead is None else lead.start
+    return Excerpt(since(audio, first), led(options, lead), begin, lead)
+
+
+def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions) -> Excerpt:
+    """Only what is new since the utterance was last decoded as a whole, and a few words before it."""
+    first = utterance.cut - to_samples(PREVIEW_LEAD_S)
+    lead = lead_of(utterance.base, utterance.start, first)
+    chunk = since(audio, utterance.cut if lead is None else lead.start)
+    options = replace(options, word_timestamps=False, final=False, preview=True, beam_size=1)
+    return Excerpt(chunk, led(options, lead), utterance.start, lead, utterance.base)
+
+
+def lead_of(words: Iterable[HypothesisWord], begin: int, first: int) -> Lead | None:
+    """Those of the words (times from sample `begin`) that start at sample `first` or later."""
+    near = [word for word in words if begin + to_samples(word.start) >= first]
+    return Lead(begin + to_samples(near[0].start), tuple(word.text for word in near)) if near else None
+
+
+def led(options: DecodeOptions, lead: Lead | None) -> DecodeOptions:
+    """The options with the words of the lead as the prefix."""
+    return options if lead is None else replace(options, prefix=" ".join(lead.words))
+
+
+def since(audio: Chunk, first: int) -> Chunk:
+    """The chunk from sample `first` on."""
+    return Chunk(audio.source, first, audio.samples[first - audio.start :])
+
+
+def shifted(word: HypothesisWord, offset: float) -> HypothesisWord:
+    """A word with times `offset` seconds later, but none below zero."""
+    return replace(word, start=max(0.0, word.start + offset), end=max(0.0, word.end + offset))
