@@ -114,6 +114,16 @@ def test_a_change_is_given_time_to_show() -> None:
     assert interval.interval == 0.75
 
 
+def test_many_speakers_lengthen_it_before_there_is_load() -> None:
+    """What those who speak need is given at once, and no shorter step is taken while they need it."""
+    interval = ChunkInterval()
+    assert interval.observe(0.1, 0.0, 0.0, least_s=2.2) == 3.0
+    assert repr(interval) == "<ChunkInterval 3s [loaded: so many speak]>"
+    assert [interval.observe(0.1, 0.0, float(now), least_s=2.2) for now in range(1, 40)] == [3.0] * 39
+    assert interval.observe(0.1, 0.0, 41.0, least_s=99.0) == 8.0
+    assert min(interval.observe(0.1, 0.0, float(now), least_s=0.9) for now in range(42, 90)) == 1.0
+
+
 def test_a_high_backlog_means_survival_at_once() -> None:
     """No waiting when the queue is already long; the way back needs the queue to be short again."""
     interval = ChunkInterval()

@@ -22,6 +22,7 @@ def settings(path: Path) -> Settings:
             "max_inference": 3,
             "max_batch": 5,
             "max_utterance_s": 12,
+            "partial_interval_s": 0.6,
             "secondary_source": "mic",
             "queue_mic": 17,
             "queue_system": 19,
@@ -49,6 +50,7 @@ def test_the_engine(tmp_path: Path) -> None:
     assert made.model_memory_bytes == 9_000_000
     assert (made.stuck_after_s, made.probe_interval_s) == (2.5, 1.5)
     assert made.endpoint.max_utterance_s == 12
+    assert made.chunking.intervals[:3] == (0.6, 0.75, 1.0)
     assert (made.admission.limit, made.admission.per_client) == (4, 2)
 
 

@@ -22,8 +22,8 @@ _MAX_PREFIX = 180  # leaves room for what is new
 class Tuning:
     """Settings of the decode path; docs/benchmarks.md has the measurements behind them.
 
-    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, so that many fit
-    together, in seconds; `retries` are tried in order, on the full 30 s, while the guards object.
+    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, so that
+    many fit together, in seconds; `retries` are tried in order, on the full 30 s, while the guards object.
     """
 
     final_trailing: float = 6.0

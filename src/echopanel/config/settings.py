@@ -187,6 +187,12 @@ class EngineSection(Section):
         json_schema_extra={"shown": "the number of cores"},
     )
     max_batch: int = Field(default=16, ge=1, description="Chunks that one recogniser call takes at most.")
+    partial_interval_s: float = Field(
+        default=0.5,
+        ge=0.3,
+        le=4,
+        description="Shortest time between two partials, in seconds; load makes it longer.",
+    )
     max_utterance_s: float = Field(
         default=20.0,
         ge=2,

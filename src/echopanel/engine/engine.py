@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ class Engine:
         self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
         self._pace = Pace(self._interval.interval)
         self._admission = Admission(settings.admission)
+        self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -134,7 +136,7 @@ class Engine:
         emit: Callable[[Event], None],
     ) -> Pipeline:
         """A new source for a session; run its `run` and feed it."""
-        return Pipeline(
+        pipeline = Pipeline(
             session,
             source,
             options,
@@ -146,6 +148,8 @@ class Engine:
             pace=lambda: self._pace,
             emit=emit,
         )
+        self._pipelines.add(pipeline)
+        return pipeline
 
     def clock(self, origin_ms: float | None) -> SessionClock:
         """The clock of a session; `origin_ms` is the capture time that counts as zero, if it is known."""
@@ -221,7 +225,9 @@ class Engine:
     def _set_pace(self) -> None:
         reading = self._recogniser.reading()
         backlog = self._recogniser.backlog_s
-        interval = self._interval.observe(reading.load, backlog, time.monotonic())
+        speakers = sum(pipeline.speaking for pipeline in self._pipelines)
+        least = self._recogniser.interval_for(speakers)
+        interval = self._interval.observe(reading.load, backlog, time.monotonic(), least)
         pace = Pace.at(reading.load, interval)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))

@@ -107,6 +107,11 @@ class Pipeline:
         return self._listener.ledger
 
     @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._open is not None
+
+    @property
     def closing(self) -> int:
         """Utterances that have ended and are not final yet."""
         return self._closing.qsize()
@@ -133,6 +138,7 @@ class Pipeline:
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._arrivals.append((frame.end, time.monotonic()))
+        self._listener.brisk = self._pace().brisk
         self._listener.feed(frame)
         self._ask_for_partial()
 

@@ -17,6 +17,7 @@ from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
+from echopanel.policy.demand import Demand
 from echopanel.policy.load import LoadMeter, LoadReading
 from echopanel.policy.scheduler import Job, JobKind, Scheduler
 
@@ -95,6 +96,7 @@ class Recogniser:
         self._model = model
         self._scheduler = scheduler
         self._meter = meter
+        self._demand = Demand(workers)
         self._metrics = metrics
         self._stuck_after_s = stuck_after_s
         self._names = itertools.count(1)
@@ -144,6 +146,10 @@ class Recogniser:
     def reading(self) -> LoadReading:
         """Load and RTF now."""
         return self._meter.reading(time.monotonic())
+
+    def interval_for(self, speakers: int) -> float:
+        """The least seconds between partials that so many speakers leave time for."""
+        return self._demand.interval(speakers)
 
     def queued(self, session: str, source: Source) -> int:
         """Jobs of one source that wait."""
@@ -253,7 +259,7 @@ class Recogniser:
         self._idle.append(worker)
         now = self._last_call = time.monotonic()
         self._scheduler.done(call.jobs)
-        self._meter.called(call.batch.seconds, outcome.elapsed, now)
+        self._measured(call, outcome.elapsed, now)
         self._metrics.decode_seconds.observe(outcome.elapsed)
         if outcome.error is None:
             for ticket, hypothesis in zip(call.tickets, outcome.hypotheses, strict=True):
@@ -263,6 +269,15 @@ class Recogniser:
             self._failed(call.tickets, outcome.error)
         # Behind those who were just answered: their words are the left context of what they ask next.
         asyncio.get_running_loop().call_soon(self._pump)
+
+    def _measured(self, call: _Call, elapsed: float, now: float) -> None:
+        self._meter.called(call.batch.seconds, elapsed, now)
+        share = elapsed / len(call.tickets)
+        for ticket in call.tickets:
+            if ticket.job.kind is JobKind.PARTIAL:
+                self._demand.partial(share)
+            else:
+                self._demand.final(ticket.job.seconds, share)
 
     def _failed(self, tickets: list[_Ticket], error: TranscriptionFailed) -> None:
         """Give each final its one retry; a partial needs none, the next one comes anyway."""

@@ -88,27 +88,37 @@ class ChunkInterval:
         """Why the interval is what it is."""
         return self._reason
 
-    def observe(self, load: float, backlog_s: float, now: float) -> float:
-        """Take a measurement (seconds of audio queued); the answer is the interval to use from now on."""
+    def observe(self, load: float, backlog_s: float, now: float, least_s: float = 0.0) -> float:
+        """Take a measurement; the answer is the interval to use from now on.
+
+        Args:
+            load: demanded over available compute.
+            backlog_s: seconds of audio queued.
+            now: seconds on a monotonic clock.
+            least_s: what those who speak now need, by what they cost; a longer step is taken at once.
+        """
         settings = self._settings
         self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
         self._seen_at = now
         self._high_since = min(self._high_since, now) if load > settings.load_high else inf
-        self._low_since = min(self._low_since, now) if self._has_room(load, backlog_s) else inf
+        roomy = self._has_room(load, backlog_s, least_s)
+        self._low_since = min(self._low_since, now) if roomy else inf
         if backlog_s > settings.backlog_high_s:
             self._change(len(settings.intervals) - 1, f"{backlog_s:.0f} s of audio queued", now)
+        elif least_s > self.interval:
+            self._change(self._first(least_s), "so many speak", now)
         elif now - max(self._high_since, self._changed_at + settings.settle_s) >= settings.raise_after_s:
             self._change(self._longer(load), f"load {load:.2f}", now)
         elif now - self._low_since >= settings.lower_after_s:
-            self._change(self._shorter(), f"load fell to {self._peak:.2f}", now)
+            self._change(self._shorter(least_s), f"load fell to {self._peak:.2f}", now)
         return self.interval
 
-    def _has_room(self, load: float, backlog_s: float) -> bool:
+    def _has_room(self, load: float, backlog_s: float, least_s: float) -> bool:
         """Whether the next shorter interval would be bearable."""
         if self._step == 0 or backlog_s > self._settings.backlog_high_s / 2:
             return False
         shorter = self._settings.intervals[self._step - 1]
-        return load * self.interval / shorter < self._settings.load_low
+        return load * self.interval / shorter < self._settings.load_low and least_s <= shorter
 
     def _longer(self, load: float) -> int:
         """The first step that promises a load below `load_low`; the last if none does."""
@@ -116,14 +126,18 @@ class ChunkInterval:
         if load > 1.0:
             # More is asked than can be done, so part of what would be asked is not even seen.
             needed = max(needed, 2 * self.interval)
+        return self._first(needed)
+
+    def _first(self, needed: float) -> int:
+        """The shortest step of at least `needed` seconds, or the last."""
         intervals = self._settings.intervals
         return next(
             (step for step, interval in enumerate(intervals) if interval >= needed), len(intervals) - 1
         )
 
-    def _shorter(self) -> int:
+    def _shorter(self, least_s: float) -> int:
         """The first step that would be bearable also at the recent peak, at most the next shorter one."""
-        needed = self.interval * self._peak / self._settings.load_low
+        needed = max(self.interval * self._peak / self._settings.load_low, least_s)
         intervals = self._settings.intervals[: self._step]
         return next((step for step, interval in enumerate(intervals) if interval > needed), self._step - 1)
 

@@ -11,7 +11,7 @@ M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 
 ARENAS = 2
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 8 << 20
 
 
 def keep_memory_small() -> bool:

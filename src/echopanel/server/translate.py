@@ -10,6 +10,7 @@ from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.policy.admission import AdmissionSettings
+from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.server.live import LiveLimits
 from echopanel.server.session import SessionLimits
@@ -51,9 +52,16 @@ def engine_settings(settings: Settings) -> EngineSettings:
         model_memory_bytes=settings.model.memory_mb * MEGABYTE,
         stuck_after_s=engine.stuck_after_s,
         probe_interval_s=engine.probe_interval_s,
+        chunking=chunk_settings(engine.partial_interval_s),
         endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
         admission=AdmissionSettings(settings.limits.sessions, settings.limits.sessions_per_client),
     )
+
+
+def chunk_settings(shortest_s: float) -> ChunkSettings:
+    """The steps of the interval between partials, the shortest first."""
+    usual = ChunkSettings()
+    return replace(usual, intervals=(shortest_s, *(one for one in usual.intervals if one > shortest_s)))
 
 
 def wire_limits(settings: Settings) -> Limits:
