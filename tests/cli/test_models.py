@@ -69,11 +69,11 @@ def test_a_model_is_fetched_before_a_server_starts_only_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Models that are here and directories are left to the recogniser."""
-    from echopanel.cli.models import ensure
+    from echopanel.cli.models import settle
 
     pulled: list[str] = []
     monkeypatch.setattr(Catalog, "pull", lambda self, name, progress: pulled.append(name))
     missing = next(one.name for one in Catalog().listings() if one.folder is None)
     for name in ("tiny.en", str(tmp_path), missing):
-        ensure(load_settings({"model.name": name}, environ={}))
+        settle(load_settings({"model.name": name}, environ={}))
     assert pulled == [missing]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from echopanel.asr.alignment import Aligner
-from echopanel.asr.catalog import Catalog
+from echopanel.asr.catalog import MEGABYTE, Catalog
 from echopanel.asr.decoding import Decoder, Transcript, Tuning
 from echopanel.asr.features import FRAMES_PER_SECOND, MAX_FRAMES
 from echopanel.asr.provider import (
@@ -19,8 +19,10 @@ from echopanel.asr.provider import (
 from echopanel.asr.tokens import Vocabulary
 from echopanel.asr.whisper_ct2 import WhisperCt2
 from echopanel.audio import Chunk
+from echopanel.equipment import Offer
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 
+NAME = "faster-whisper"
 MAX_SECONDS = MAX_FRAMES / FRAMES_PER_SECOND
 
 
@@ -50,6 +52,13 @@ class FasterWhisper:
             ModelUnavailable: there is no such model.
         """
         return self._catalog.size(spec.name, spec.path)
+
+    def stock(self) -> list[Offer]:
+        """The models of the catalogue."""
+        return [
+            Offer(NAME, one.name, one.megabytes * MEGABYTE, "" if one.folder else one.origin)
+            for one in self._catalog.listings()
+        ]
 
     def load(self, spec: ModelSpec) -> Model:
         """Find, verify and load a model.

@@ -43,6 +43,12 @@ def get_provider(name: str) -> Provider:
     return provider
 
 
+def provider_package(name: str) -> str:
+    """The package that a provider comes in; "" where there is none or it does not say."""
+    dists = [point.dist for point in entry_points(group=GROUP) if point.name == name]
+    return dists[0].name if dists and dists[0] else ""
+
+
 def list_providers() -> list[ProviderInfo]:
     """All installed providers with what they can do, or why they cannot."""
     points = {point.name: point for point in entry_points(group=GROUP)}

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from echopanel import __version__
-from echopanel.cli import bench, exits, models, serve, sessions, stream, transcribe
+from echopanel.cli import bench, doctor, exits, models, serve, sessions, stream, transcribe
 from echopanel.errors import EchoPanelError
 
 ABOUT = """
@@ -81,6 +81,7 @@ app.command()(serve.serve)
 app.command()(transcribe.transcribe)
 app.command()(stream.stream)
 app.command()(bench.bench)
+app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="sessions")
 

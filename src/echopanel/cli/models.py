@@ -98,18 +98,30 @@ def verify(
         raise troubles[0]
 
 
-def ensure(settings: Settings) -> None:
-    """Download the model with a progress bar if it is one of ours and not here yet.
+def settle(settings: Settings) -> Settings:
+    """Choose provider and model where that is left to us, and say so; download what is not here yet.
 
     Raises:
-        ModelUnavailable: it is not to be had.
+        ModelUnavailable: it is not to be had, or nothing that is installed fits.
     """
     from echopanel.asr.catalog import Catalog
+    from echopanel.engine.advisor import AUTO, choose
 
+    if AUTO in (settings.model.provider, settings.model.name):
+        choice = choose(settings.model.provider, settings.model.name)
+        typer.echo(f"auto: {choice.why}", err=True)
+        chosen = {
+            "provider": choice.provider,
+            "name": choice.model,
+            "device": choice.device,
+            "compute_type": choice.compute_type,
+        }
+        settings = settings.model_copy(update={"model": settings.model.model_copy(update=chosen)})
     catalog = Catalog()
     if any(one.name == settings.model.name and one.folder is None for one in catalog.listings()):
         with _progress(settings.model.name) as report:
             catalog.pull(settings.model.name, report)
+    return settings
 
 
 @contextmanager

@@ -15,8 +15,15 @@ Config = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Directory of transcripts and journals.")
 ]
-Provider = Annotated[str | None, typer.Option("--provider", help="Recogniser plug-in.")]
-Model = Annotated[str | None, typer.Option("--model", help="Model out of the catalogue, or a directory.")]
+Provider = Annotated[
+    str | None, typer.Option("--provider", help="Recogniser plug-in; auto: what suits this machine.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Model out of the catalogue, or a directory; auto: what suits this machine."
+    ),
+]
 Token = Annotated[str | None, typer.Option("--token", help="The server's token.", envvar="ECHOPANEL_TOKEN")]
 Language = Annotated[
     str | None,

@@ -37,7 +37,13 @@ Load = Annotated[
     ),
 ]
 Inference = Annotated[int | None, typer.Option(help="Recogniser calls that run at once.")]
-Sessions = Annotated[int | None, typer.Option(help="Sessions at once.")]
+Sessions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Sessions at once; auto: the live sources that `echopanel doctor` measured, else 10.",
+    ),
+]
 Level = Annotated[
     str | None, typer.Option(metavar="[debug|info|warning|error]", help="Least severity logged.")
 ]
@@ -84,10 +90,11 @@ def serve(
     Examples:
       echopanel serve
       echopanel serve --port 9000 --model base
+      echopanel serve --provider auto --model auto
       ECHOPANEL_SERVER_TOKEN=correct-horse echopanel serve --host 0.0.0.0
       echopanel serve --set limits.max_frame_ms=500
     """
-    from echopanel.cli.models import ensure
+    from echopanel.cli.models import settle
     from echopanel.config import load_settings
     from echopanel.server.main import run
 
@@ -108,9 +115,7 @@ def serve(
         "log.level": log_level,
         "log.format": log_format,
     }
-    settings = load_settings(flags | parse_further(further or []), config)
-    ensure(settings)
-    run(settings)
+    run(settle(load_settings(flags | parse_further(further or []), config)))
 
 
 def parse_further(texts: list[str]) -> dict[str, object]:

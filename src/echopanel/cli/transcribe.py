@@ -92,13 +92,13 @@ def plan(files: Sequence[Path], kind: options.FormatName, target: Path | None, *
 
 async def _transcribe(jobs: Sequence[Job], settings: Settings, language: str | None) -> int:
     """Do one job after the other; one that fails is reported and does not stop the others."""
-    from echopanel.cli.models import ensure
+    from echopanel.cli.models import settle
     from echopanel.engine.engine import Engine
     from echopanel.server.logs import configure_logging
     from echopanel.server.translate import engine_settings
 
     configure_logging("warning", settings.log.format)
-    ensure(settings)
+    settings = settle(settings)
     engine = Engine(engine_settings(settings))
     code: int = exits.ExitCode.OK
     await engine.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +15,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from echopanel.audio import Source
+from echopanel.machine.processor import available_cores
 
 APP = "echopanel"
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{8,}=*")  # token68 of RFC 9110, which fits the Authorization header
 _ORIGIN = re.compile(r"https?://[^/\s]+")
-
-
-def available_cores() -> int:
-    """Processor cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def data_directory() -> Path:
@@ -154,9 +149,15 @@ class StoreSection(Section):
 class ModelSection(Section):
     """The recogniser."""
 
-    provider: str = Field(default="faster-whisper", min_length=1, description="Recogniser plug-in.")
+    provider: str = Field(
+        default="faster-whisper",
+        min_length=1,
+        description="Recogniser plug-in; auto: what suits this machine.",
+    )
     name: str = Field(
-        default="tiny.en", min_length=1, description="Model out of the catalogue, or a directory."
+        default="tiny.en",
+        min_length=1,
+        description="Model out of the catalogue, or a directory; auto: what suits this machine.",
     )
     device: str = Field(default="cpu", min_length=1, description="Device that the model runs on.")
     compute_type: str = Field(
@@ -217,7 +218,10 @@ class EngineSection(Section):
 class LimitsSection(Section):
     """What clients may ask for."""
 
-    sessions: int = Field(default=10, ge=1, description="Sessions at once.")
+    sessions: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default="auto",
+        description="Sessions at once; auto: the live sources that `echopanel doctor` measured, else 10.",
+    )
     sessions_per_client: int = Field(default=10, ge=1, description="Sessions at once from one address.")
     credit_s: float = Field(
         default=60.0,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from echopanel.asr.provider import ModelSpec
 from echopanel.audio import Source
+from echopanel.machine.processor import available_cores
 from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
-
-
-def available_cores() -> int:
-    """Processor cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LoadStrategy(StrEnum):

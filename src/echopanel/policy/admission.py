@@ -57,7 +57,7 @@ class Admission:
         if len(self._taken) >= settings.limit:
             return Refusal(
                 ErrorCode.SESSION_LIMIT,
-                f"all {settings.limit} sessions are taken; end one, or start the server with --session-limit",
+                f"all {settings.limit} sessions are taken; end one, or start the server with --max-sessions",
                 settings.retry_after_s,
             )
         if Counter(slot.client for slot in self._taken.values())[client] >= settings.per_client:

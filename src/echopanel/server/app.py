@@ -10,9 +10,12 @@ from fastapi import FastAPI, Request, Response, WebSocket
 
 from echopanel import __version__
 from echopanel.config import Settings
+from echopanel.engine.calibrations import Calibrations
 from echopanel.engine.engine import Engine
 from echopanel.errors import ErrorCode, StoreError, UnknownSession
+from echopanel.machine.detect import detect
 from echopanel.server.auth import Guard
+from echopanel.server.capabilities import capability_routes
 from echopanel.server.gate import Gate
 from echopanel.server.http import health_routes, metrics_routes, model_routes, session_routes
 from echopanel.server.keeper import Keeper
@@ -24,6 +27,7 @@ from echopanel.server.translate import (
     archive,
     engine_settings,
     live_limits,
+    model_spec,
     quota_bytes,
     session_limits,
     wire_limits,
@@ -45,7 +49,8 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engine = Engine(engine_settings(settings))
+        measured = Calibrations(detect()).find(model_spec(settings))
+        self.engine = Engine(engine_settings(settings, None if measured is None else measured.sources))
         data = settings.store.data_dir
         journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
         self.keeper = Keeper(TranscriptStore(data), journal, archive(settings), record=settings.store.record)
@@ -90,6 +95,7 @@ def create_app(server: Server) -> FastAPI:
         health_routes(server.engine, server.sessions),
         metrics_routes(server.engine),
         model_routes(server.engine),
+        capability_routes(server.engine),
         session_routes(server.sessions.roster, server.keeper),
     ):
         app.include_router(router)

@@ -21,6 +21,8 @@ from echopanel.wire.messages import Limits
 MEGABYTE = 1_000_000
 # A client that catches up sends minutes of short frames at once; the average over this long has to fit.
 BURST_S = 10
+# Sessions at once on a machine that was never measured.
+UNMEASURED_SESSIONS = 10
 
 
 def model_spec(settings: Settings) -> ModelSpec:
@@ -37,8 +39,8 @@ def model_spec(settings: Settings) -> ModelSpec:
     )
 
 
-def engine_settings(settings: Settings) -> EngineSettings:
-    """What the engine is told."""
+def engine_settings(settings: Settings, carried: int | None = None) -> EngineSettings:
+    """What the engine is told; `carried` is how many live sources the machine was measured to carry."""
     engine = settings.engine
     return EngineSettings(
         model=model_spec(settings),
@@ -54,7 +56,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         probe_interval_s=engine.probe_interval_s,
         chunking=chunk_settings(engine.partial_interval_s),
         endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
-        admission=AdmissionSettings(settings.limits.sessions, settings.limits.sessions_per_client),
+        admission=AdmissionSettings(session_limit(settings, carried), settings.limits.sessions_per_client),
     )
 
 
@@ -62,6 +64,17 @@ def chunk_settings(shortest_s: float) -> ChunkSettings:
     """The steps of the interval between partials, the shortest first."""
     usual = ChunkSettings()
     return replace(usual, intervals=(shortest_s, *(one for one in usual.intervals if one > shortest_s)))
+
+
+def session_limit(settings: Settings, carried: int | None) -> int:
+    """Sessions at once: what is set, what was measured, or a guess.
+
+    In a meeting people take turns, so a session counts as one source that talks all the time.
+    """
+    wanted = settings.limits.sessions
+    if wanted != "auto":
+        return wanted
+    return UNMEASURED_SESSIONS if carried is None else max(1, carried)
 
 
 def wire_limits(settings: Settings) -> Limits:

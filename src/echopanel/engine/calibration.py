@@ -1,0 +1,238 @@
+"""Timing a model on this machine: the calls that live sources cause, on all workers at once.
+
+Figures need speech: how long a decode takes depends on how much is said. `Specimen` is either a recording of
+speech or, where there is none on the machine, a made-up sound whose text is given to the model as a prefix.
+CTranslate2 forces a prefix token by token, at the price of generating it, so that such a decode is as long as
+one of speech. A provider without prefixes says little about such a sound, so its figures come out too good:
+give those a recording.
+
+On a processor the cost of a call is the processor time that it used, not the time that passed: other programs
+make the second longer but hardly the first. For any other device it is the time that passed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+
+from echopanel.asr.provider import DecodeOptions, Model, ModelSpec
+from echopanel.asr.registry import get_provider
+from echopanel.asr.vad import SileroVad
+from echopanel.audio import SAMPLE_RATE, Chunk, Samples, Source
+from echopanel.engine.health import rss_bytes
+from echopanel.engine.lead import LEAD_S
+from echopanel.engine.models import load_from, timed
+from echopanel.engine.pipeline import BEAM_SIZE
+from echopanel.engine.recogniser import BUCKET_S
+from echopanel.engine.sounds import known_sound
+from echopanel.engine.worker import Batch, call
+from echopanel.errors import ConfigError, ModelUnavailable, TranscriptionFailed
+from echopanel.policy.capacity import Compute, Costs, Talk, Timing, fit, sources_carried
+
+PARTIAL_LENGTHS = (2.0, 8.0)
+FINAL_LENGTHS = (6.0, 14.0)
+BATCHES = (1, 4)
+PARTIAL = DecodeOptions(language="en", final=False)
+FINAL = DecodeOptions(language="en", word_timestamps=True, beam_size=BEAM_SIZE)
+# A call that takes longer than its audio cannot be live; then the rest need not be measured.
+HOPELESS_RTF = 1.0
+# What a source costs besides recognition, over the cost of its voice activity detection.
+UPKEEP_OVER_VAD = 4.0
+VAD_SECONDS = 10
+FRAME = SAMPLE_RATE // 10
+WORDS_PER_SECOND = 2.7
+_SAYING = (
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of"
+    " foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of light,"
+)
+MADE_UP_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """What a model is timed on: float32 mono 16 kHz, shape (n,); `text` is its text if it is made up."""
+
+    name: str
+    samples: Samples
+    text: tuple[str, ...] = ()
+
+    def chunk(self, number: int, seconds: float, options: DecodeOptions) -> tuple[Chunk, DecodeOptions]:
+        """Some `seconds` of it, others for each `number`, and the options to decode them with."""
+        room = max(1, len(self.samples) - round(seconds * SAMPLE_RATE))
+        first = number * 5 * SAMPLE_RATE // 2 % room
+        chunk = Chunk(Source.MIC, 0, self.samples[first : first + round(seconds * SAMPLE_RATE)])
+        words = self.text[: round(seconds * WORDS_PER_SECOND)]
+        return chunk, replace(options, prefix=" ".join(words)) if words else options
+
+
+def made_up() -> Specimen:
+    """A vowel that pretends to be a sentence."""
+    words = _SAYING.split()
+    return Specimen(
+        "made-up sound", known_sound(MADE_UP_S), tuple((words * 2)[: round(MADE_UP_S * WORDS_PER_SECOND)])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a model does on this machine.
+
+    `rtf` is the time inside the recogniser per second of speech, of finals decoded one by one; `memory_bytes`
+    what a process gains by loading and using the model; `undisturbed` the share of the workers' time that
+    they really had, 1.0 on a quiet machine. `costs` is None where the model is too slow to be live, or where
+    `problem` says why there are no figures.
+    """
+
+    model: ModelSpec
+    compute: Compute
+    speech: str
+    rtf: float = 0.0
+    memory_bytes: int = 0
+    load_s: float = 0.0
+    undisturbed: float = 1.0
+    costs: Costs | None = None
+    problem: str = ""
+
+    @property
+    def sources(self) -> int:
+        """How many live sources the machine carries with it."""
+        return 0 if self.costs is None else sources_carried(self.costs, self.compute, Talk(lead_s=LEAD_S))
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Many calls of one kind: the mean cost of a chunk, and the share of the processors that they had."""
+
+    cost: float
+    undisturbed: float
+
+
+class Bench:
+    """A loaded model with `workers` threads that call it at once."""
+
+    def __init__(self, model: Model, specimen: Specimen, workers: int, *, on_processor: bool) -> None:
+        self._model = model
+        self._specimen = specimen
+        self._workers = workers
+        self._on_processor = on_processor
+        self.rounds: list[_Round] = []
+
+    def time(self, seconds: float, batch: int, options: DecodeOptions) -> Timing:
+        """Let all workers make one call at the same time, as the scheduler would put it together.
+
+        Raises:
+            TranscriptionFailed: the model cannot do it.
+        """
+        failures: list[TranscriptionFailed] = []
+        calls = [self._call(number, seconds, batch, options) for number in range(self._workers)]
+        threads = [threading.Thread(target=_run, args=(one, failures)) for one in calls]
+        wall, used = time.perf_counter(), time.process_time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        passed, spent = time.perf_counter() - wall, time.process_time() - used
+        if failures:
+            raise failures[0]
+        busy = passed * self._workers
+        cost = (spent if self._on_processor else busy) / (self._workers * batch)
+        self.rounds.append(_Round(cost, min(1.0, spent / busy) if self._on_processor and busy else 1.0))
+        return Timing(seconds, batch, cost)
+
+    def _call(self, number: int, seconds: float, batch: int, options: DecodeOptions) -> Batch:
+        """Chunks that share a call have lengths of one bucket, `seconds` on average."""
+        spread = [(place + 0.5) / batch - 0.5 for place in range(batch)]
+        taken = [
+            self._specimen.chunk(number * batch + place, seconds + BUCKET_S * share, options)
+            for place, share in enumerate(spread)
+        ]
+        return Batch(self._model, tuple(chunk for chunk, _ in taken), tuple(wanted for _, wanted in taken))
+
+
+def _run(batch: Batch, failures: list[TranscriptionFailed]) -> None:
+    outcome = call(batch)
+    if outcome.error is not None:
+        failures.append(outcome.error)
+
+
+def calibrate(spec: ModelSpec, cores: int, specimen: Specimen) -> Calibration:
+    """Load a model, time it and free it; takes seconds or, with a big model, a minute.
+
+    Args:
+        spec: the model; `spec.threads` calls run at once.
+        cores: processor cores there are.
+        specimen: what to recognise.
+    """
+    on_processor = spec.device == "cpu"
+    found = Calibration(spec, Compute(spec.threads, cores, shared=on_processor), specimen.name)
+    before = rss_bytes()
+    try:
+        model, load_s = timed(load_from, get_provider(spec.provider), spec)
+    except (ModelUnavailable, ConfigError) as error:
+        return replace(found, problem=str(error))
+    bench = Bench(model, specimen, spec.threads, on_processor=on_processor)
+    try:
+        costs, rtf = _measure(bench, specimen)
+    except TranscriptionFailed as error:
+        return replace(found, problem=str(error))
+    finally:
+        memory = max(0, rss_bytes() - before)
+        model.close()
+    return replace(
+        found,
+        rtf=round(rtf, 4),
+        memory_bytes=memory,
+        load_s=load_s,
+        undisturbed=round(min(one.undisturbed for one in bench.rounds), 2),
+        costs=costs,
+    )
+
+
+def calibrate_apart(spec: ModelSpec, cores: int, specimen: Specimen) -> Calibration:
+    """The same in a fresh process: its memory is the model's alone, and a crash takes nothing else down."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as apart:
+        try:
+            return apart.submit(calibrate, spec, cores, specimen).result()
+        except BrokenProcessPool:
+            compute = Compute(spec.threads, cores, shared=spec.device == "cpu")
+            return Calibration(spec, compute, specimen.name, problem="the process that tried it crashed")
+
+
+def steps() -> Iterator[tuple[float, int, DecodeOptions]]:
+    """The kinds of calls that are timed: length, batch, options."""
+    for lengths, options in ((PARTIAL_LENGTHS, PARTIAL), (FINAL_LENGTHS, FINAL)):
+        for seconds in lengths:
+            for batch in BATCHES:
+                yield seconds, batch, options
+
+
+def _measure(bench: Bench, specimen: Specimen) -> tuple[Costs | None, float]:
+    """The costs, and the RTF of finals; no costs where the model is hopelessly slow."""
+    warm = PARTIAL_LENGTHS[0]
+    bench.time(warm, 1, PARTIAL)
+    bench.rounds.clear()
+    timings: dict[bool, list[Timing]] = {True: [], False: []}
+    for seconds, batch, options in steps():
+        timing = bench.time(seconds, batch, options)
+        timings[options.final].append(timing)
+        if batch == 1 and timing.cost > HOPELESS_RTF * seconds:
+            return None, timing.cost / seconds
+    single = timings[True][0]
+    costs = Costs(fit(timings[False]), fit(timings[True]), UPKEEP_OVER_VAD * vad_cost(specimen.samples))
+    return costs, single.cost / single.seconds
+
+
+def vad_cost(samples: Samples) -> float:
+    """Core seconds that voice activity detection takes for a second of one source, frame by frame."""
+    stream = SileroVad().stream()
+    heard = samples[: VAD_SECONDS * SAMPLE_RATE]
+    started = time.thread_time()
+    for first in range(0, len(heard), FRAME):
+        stream.push(heard[first : first + FRAME])
+    return (time.thread_time() - started) / (len(heard) / SAMPLE_RATE)

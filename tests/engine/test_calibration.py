@@ -1,0 +1,128 @@
+"""Timing models: a scripted one, whose cost is known, and the embedded one on speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from echopanel.asr.fake import Fake, Script
+from echopanel.asr.provider import ModelSpec
+from echopanel.audio import SAMPLE_RATE
+from echopanel.engine import calibration
+from echopanel.engine.calibration import (
+    BATCHES,
+    FINAL,
+    FINAL_LENGTHS,
+    PARTIAL,
+    PARTIAL_LENGTHS,
+    Bench,
+    Specimen,
+    calibrate,
+    calibrate_apart,
+    made_up,
+)
+from echopanel.errors import ModelUnavailable
+from tests.helpers.speech import Speech
+
+# Not a processor, so that the time that passes counts: the scripted model sleeps.
+SPEC = ModelSpec("fake", "scripted", device="elsewhere", threads=2)
+CALLS = 1 + len(BATCHES) * (len(PARTIAL_LENGTHS) + len(FINAL_LENGTHS))
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """The provider that calibration finds."""
+    provider = Fake(Script(rtf=0.001))
+    monkeypatch.setattr(calibration, "get_provider", lambda name: provider)
+    return provider
+
+
+def test_all_kinds_of_calls_are_timed_on_all_workers(fake: Fake) -> None:
+    """Each worker makes each call, after one to warm up; the model is freed at the end."""
+    found = calibrate(SPEC, 4, made_up())
+    (model,) = fake.models
+    assert (found.problem, model.closed) == ("", True)
+    assert len(model.calls) == CALLS * SPEC.threads
+    assert {len(call) for call in model.calls} == set(BATCHES)
+    assert found.costs is not None
+    assert found.costs.upkeep > 0
+    assert found.rtf >= 0.001
+    assert (found.compute.workers, found.compute.cores, found.compute.shared) == (2, 4, False)
+    assert found.sources > 10
+
+
+def test_chunks_of_a_call_share_a_bucket(fake: Fake) -> None:
+    """As the scheduler puts calls together: lengths apart by less than two seconds, as asked on average."""
+    model = fake.load(SPEC)
+    Bench(model, made_up(), 1, on_processor=False).time(8.0, 4, FINAL)
+    (call,) = fake.models[0].calls
+    lengths = [chunk.seconds for chunk in call]
+    assert sum(lengths) / 4 == pytest.approx(8.0, abs=0.01)
+    assert 1.0 < max(lengths) - min(lengths) < 2.0
+
+
+def test_a_made_up_sound_brings_its_text() -> None:
+    """As many words as somebody would say in that time, however long the chunk."""
+    specimen = made_up()
+    chunk, options = specimen.chunk(3, 8.0, PARTIAL)
+    assert chunk.seconds == 8.0
+    assert 18 <= len(options.prefix.split()) <= 25
+    assert specimen.chunk(0, 2.0, PARTIAL)[1].prefix == " ".join(options.prefix.split()[:5])
+    assert max(FINAL_LENGTHS) + 1 < len(specimen.samples) / SAMPLE_RATE
+
+
+def test_a_hopelessly_slow_model_is_not_measured_to_the_end(fake: Fake) -> None:
+    """It carries nobody, and that is known after two calls."""
+    fake.script = Script(rtf=1.1)
+    found = calibrate(SPEC, 2, made_up())
+    assert (found.sources, found.problem, found.costs) == (0, "", None)
+    assert found.rtf > 1.0
+    assert len(fake.models[0].calls) == 2 * SPEC.threads
+
+
+def test_a_model_that_cannot_be_used_says_why(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it does not load or does not answer."""
+    fake.script = Script(unavailable="the file is gone")
+    assert "the file is gone; this is a test" in calibrate(SPEC, 2, made_up()).problem
+    fake.script = Script(fail=lambda call: call == 3)
+    broken = calibrate(SPEC, 2, made_up())
+    assert "call 3 fails by script" in broken.problem
+    assert fake.models[-1].closed
+
+    def crash(name: str) -> Fake:
+        raise ModelUnavailable(name, "no memory")
+
+    monkeypatch.setattr(calibration, "get_provider", crash)
+    assert "no memory" in calibrate(SPEC, 2, made_up()).problem
+
+
+@pytest.mark.slow
+def test_the_embedded_model_in_a_process_of_its_own(two_cities: Speech) -> None:
+    """Real figures: it carries somebody, its memory shows, and longer finals cost more."""
+    speech = Specimen(two_cities.name, two_cities.load())
+    found = calibrate_apart(ModelSpec("faster-whisper", "tiny.en", threads=2), 2, speech)
+    assert (found.problem, found.speech) == ("", "two_cities.wav")
+    assert found.sources > 0
+    assert 0 < found.rtf < 1
+    assert found.memory_bytes > 50_000_000
+    assert 0 < found.undisturbed <= 1
+    assert found.costs is not None
+    assert found.costs.final.of(14.0) > found.costs.final.of(6.0) > 0
+
+
+def test_a_crash_takes_only_its_own_process_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recogniser's library that ends the process is a problem like any other."""
+    (tmp_path / "crasher.py").write_text(
+        "import os\n"
+        "from echopanel.asr.fake import Fake\n"
+        "class Crasher(Fake):\n"
+        "    def load(self, spec): os._exit(3)\n"
+    )
+    info = tmp_path / "crasher-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crasher\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[echopanel.providers]\ncrasher = crasher:Crasher\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = calibrate_apart(ModelSpec("crasher", "any"), 2, made_up())
+    assert (found.problem, found.sources) == ("the process that tried it crashed", 0)
