@@ -65,6 +65,24 @@ def test_pulling_what_cannot_be_had_is_refused(program: Program, monkeypatch: py
     )
 
 
+def test_what_is_left_to_us_is_chosen_and_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Provider, model, device and number format, with the reason in one line; other settings stay."""
+    from echopanel.cli.models import settle
+    from echopanel.engine import calibrations
+
+    monkeypatch.setattr(calibrations, "cache_file", lambda: tmp_path / "calibrations.json")
+    flags = {"model.provider": "auto", "model.name": "auto", "model.warmup": 3}
+    model = settle(load_settings(flags, environ={})).model
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"auto: {model.provider} {model.name} on {model.device} ({model.compute_type}), because"
+    )
+    assert (model.provider, model.warmup) == ("faster-whisper", 3)
+    assert model.name in {one.name for one in Catalog().listings() if one.folder}
+
+
 def test_a_model_is_fetched_before_a_server_starts_only_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

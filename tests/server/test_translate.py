@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from echopanel.asr.provider import ModelSpec
 from echopanel.audio import Source
 from echopanel.config import Settings
@@ -52,6 +54,16 @@ def test_the_engine(tmp_path: Path) -> None:
     assert made.endpoint.max_utterance_s == 12
     assert made.chunking.intervals[:3] == (0.6, 0.75, 1.0)
     assert (made.admission.limit, made.admission.per_client) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "carried", "limit"),
+    [({}, None, 10), ({}, 40, 40), ({}, 0, 1), ({"sessions": 3}, 40, 3), ({"sessions": "auto"}, 7, 7)],
+)
+def test_sessions_at_once(tmp_path: Path, limits: dict[str, object], carried: int | None, limit: int) -> None:
+    """What is set, else what was measured, else a guess; a slow machine takes one all the same."""
+    made = translate.engine_settings(settings_of(tmp_path, limits=limits), carried)
+    assert made.admission.limit == limit
 
 
 def test_the_wire_and_the_connection(tmp_path: Path) -> None:
