@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from echopanel.asr.provider import Capabilities
+from echopanel.asr.registry import ProviderInfo
 from echopanel.engine import advisor
 from echopanel.engine.advisor import choose, placement, survey
 from echopanel.equipment import Gpu, Machine
@@ -69,3 +71,15 @@ def test_a_gpu_is_used_by_providers_that_can(nowhere: Path, monkeypatch: pytest.
     assert placement(found, "fake") is None
     choice = choose("auto", "auto", nowhere)
     assert (choice.device, choice.compute_type) == ("cuda", "float16")
+
+
+def test_a_mac_uses_metal_where_the_build_has_it(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build without it stays on the processor."""
+    on(replace(PLAIN, metal=True), monkeypatch)
+    found = survey(nowhere)
+    plain = Capabilities(True, True, 1, 30.0, None, ("cpu",))
+    builds = {"with": replace(plain, devices=("gpu", "cpu")), "without": plain}
+    infos = [ProviderInfo(name, "", "", abilities, "") for name, abilities in builds.items()]
+    found = replace(found, providers=tuple(infos))
+    assert placement(found, "with") == ("gpu", "int8")
+    assert placement(found, "without") is None

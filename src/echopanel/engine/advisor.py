@@ -87,6 +87,6 @@ def placement(found: Survey, provider: str) -> tuple[str, str] | None:
     }
     if found.machine.cuda and "cuda" in devices:
         return "cuda", "float16"
-    if found.machine.metal and "metal" in devices:
-        return "metal", "int8"
+    if found.machine.metal and "gpu" in devices:
+        return "gpu", "int8"
     return None

@@ -56,7 +56,7 @@ RULES = (
         "whisper-cpp",
         ("base", "base.en", *_TINY),
         2.0,
-        "metal",
+        "gpu",
         install="pip install 'echopanel[whisper-cpp]'",
     ),
     Rule(
