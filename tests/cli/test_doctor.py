@@ -111,12 +111,15 @@ def test_a_model_that_cannot_be_timed_is_a_failure(program: Program, monkeypatch
 
 
 def test_speech_to_time_models_on(clip: Path, monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
-    """A recording of the user's, one that a package has, or else a made-up sound; 8 s are too short."""
+    """A recording of the user's, or one that a package has; 8 s are too short; without any, a warning."""
     packaged = find_specimen(None)
-    assert (packaged.name, packaged.text) == ("two_cities.wav", ())
+    assert packaged is not None
+    assert packaged.name == "two_cities.wav"
     assert len(packaged.samples) > 40 * SAMPLE_RATE
     monkeypatch.setattr("echopanel.cli.doctor.RECORDINGS", ())
-    assert find_specimen(None).text
+    assert find_specimen(None) is None
+    silent = program("doctor")
+    assert (silent.exit_code, "there is no speech to time models on" in silent.stdout) == (0, True)
     code, line = program.refusal("doctor", "--fresh", "--speech", clip)
     assert code == 1
     assert "8 s; name 20 s or more" in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from echopanel.asr.fake import Fake, Script
@@ -14,20 +15,24 @@ from echopanel.engine.calibration import (
     BATCHES,
     FINAL,
     FINAL_LENGTHS,
-    PARTIAL,
     PARTIAL_LENGTHS,
     Bench,
     Specimen,
     calibrate,
     calibrate_apart,
-    made_up,
 )
+from echopanel.engine.sounds import known_sound
 from echopanel.errors import ModelUnavailable
 from tests.helpers.speech import Speech
 
 # Not a processor, so that the time that passes counts: the scripted model sleeps.
 SPEC = ModelSpec("fake", "scripted", device="elsewhere", threads=2)
 CALLS = 1 + len(BATCHES) * (len(PARTIAL_LENGTHS) + len(FINAL_LENGTHS))
+
+
+def specimen() -> Specimen:
+    """Something for a scripted model to hear."""
+    return Specimen("sound", known_sound(20.0))
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 def test_all_kinds_of_calls_are_timed_on_all_workers(fake: Fake) -> None:
     """Each worker makes each call, after one to warm up; the model is freed at the end."""
-    found = calibrate(SPEC, 4, made_up())
+    found = calibrate(SPEC, 4, specimen())
     (model,) = fake.models
     assert (found.problem, model.closed) == ("", True)
     assert len(model.calls) == CALLS * SPEC.threads
@@ -55,27 +60,27 @@ def test_all_kinds_of_calls_are_timed_on_all_workers(fake: Fake) -> None:
 def test_chunks_of_a_call_share_a_bucket(fake: Fake) -> None:
     """As the scheduler puts calls together: lengths apart by less than two seconds, as asked on average."""
     model = fake.load(SPEC)
-    Bench(model, made_up(), 1, on_processor=False).time(8.0, 4, FINAL)
+    Bench(model, specimen(), 1, on_processor=False).time(8.0, 4, FINAL)
     (call,) = fake.models[0].calls
     lengths = [chunk.seconds for chunk in call]
     assert sum(lengths) / 4 == pytest.approx(8.0, abs=0.01)
     assert 1.0 < max(lengths) - min(lengths) < 2.0
 
 
-def test_a_made_up_sound_brings_its_text() -> None:
-    """As many words as somebody would say in that time, however long the chunk."""
-    specimen = made_up()
-    chunk, options = specimen.chunk(3, 8.0, PARTIAL)
-    assert chunk.seconds == 8.0
-    assert 18 <= len(options.prefix.split()) <= 25
-    assert specimen.chunk(0, 2.0, PARTIAL)[1].prefix == " ".join(options.prefix.split()[:5])
-    assert max(FINAL_LENGTHS) + 1 < len(specimen.samples) / SAMPLE_RATE
+def test_chunks_are_of_different_speech() -> None:
+    """Of the length that was asked for, also the longest."""
+    sound = specimen()
+    chunks = [sound.chunk(number, 8.0) for number in range(4)]
+    assert {chunk.seconds for chunk in chunks} == {8.0}
+    assert sound.chunk(9, max(FINAL_LENGTHS) + 1).seconds == max(FINAL_LENGTHS) + 1
+    long = Specimen("counting", np.arange(20 * SAMPLE_RATE, dtype=np.float32))
+    assert len({float(long.chunk(number, 8.0).samples[0]) for number in range(4)}) == 4
 
 
 def test_a_hopelessly_slow_model_is_not_measured_to_the_end(fake: Fake) -> None:
     """It carries nobody, and that is known after two calls."""
     fake.script = Script(rtf=1.1)
-    found = calibrate(SPEC, 2, made_up())
+    found = calibrate(SPEC, 2, specimen())
     assert (found.sources, found.problem, found.costs) == (0, "", None)
     assert found.rtf > 1.0
     assert len(fake.models[0].calls) == 2 * SPEC.threads
@@ -84,9 +89,9 @@ def test_a_hopelessly_slow_model_is_not_measured_to_the_end(fake: Fake) -> None:
 def test_a_model_that_cannot_be_used_says_why(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it does not load or does not answer."""
     fake.script = Script(unavailable="the file is gone")
-    assert "the file is gone; this is a test" in calibrate(SPEC, 2, made_up()).problem
+    assert "the file is gone; this is a test" in calibrate(SPEC, 2, specimen()).problem
     fake.script = Script(fail=lambda call: call == 3)
-    broken = calibrate(SPEC, 2, made_up())
+    broken = calibrate(SPEC, 2, specimen())
     assert "call 3 fails by script" in broken.problem
     assert fake.models[-1].closed
 
@@ -94,7 +99,7 @@ def test_a_model_that_cannot_be_used_says_why(fake: Fake, monkeypatch: pytest.Mo
         raise ModelUnavailable(name, "no memory")
 
     monkeypatch.setattr(calibration, "get_provider", crash)
-    assert "no memory" in calibrate(SPEC, 2, made_up()).problem
+    assert "no memory" in calibrate(SPEC, 2, specimen()).problem
 
 
 @pytest.mark.slow
@@ -124,5 +129,5 @@ def test_a_crash_takes_only_its_own_process_down(tmp_path: Path, monkeypatch: py
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crasher\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[echopanel.providers]\ncrasher = crasher:Crasher\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = calibrate_apart(ModelSpec("crasher", "any"), 2, made_up())
+    found = calibrate_apart(ModelSpec("crasher", "any"), 2, specimen())
     assert (found.problem, found.sources) == ("the process that tried it crashed", 0)

@@ -26,6 +26,10 @@ WIDTH = 120  # of the tables where there is no terminal
 # Recordings of speech that packages carry, and that may be on this machine.
 RECORDINGS = (("moonshine_voice", "assets/two_cities.wav"),)
 LEAST_SPEECH_S = 20.0
+NO_SPEECH = (
+    "there is no speech to time models on; name a recording with --speech,"
+    " or `pip install 'echopanel[doctor]'`"
+)
 DISTURBED_BELOW = 0.8
 DISTURBED = "Other programs used the processor meanwhile; the figures hold for when they do not."
 
@@ -89,6 +93,8 @@ def _measure(settings: Settings, found: Survey, speech: Path | None, *, fresh: b
         if not fresh and known.find(spec) is not None:
             continue
         specimen = specimen or find_specimen(speech)
+        if specimen is None:
+            return [Check("speed", Verdict.WARNING, NO_SPEECH)]
         typer.echo(f"timing {spec.provider} {spec.name} on {specimen.name}", err=True)
         measured = calibrate_apart(spec, found.machine.cores, specimen)
         if measured.problem:
@@ -119,8 +125,8 @@ def specs(settings: Settings, found: Survey) -> Iterator[ModelSpec]:
         yield base
 
 
-def find_specimen(named: Path | None) -> Specimen:
-    """Speech to time models on: the file that is named, a package's recording, or a made-up sound.
+def find_specimen(named: Path | None) -> Specimen | None:
+    """Speech to time models on: the file that is named, or a package's recording; None: there is none.
 
     Raises:
         AudioError: the file cannot be read, or is too short.
@@ -129,11 +135,11 @@ def find_specimen(named: Path | None) -> Specimen:
 
     from echopanel.audio import SAMPLE_RATE
     from echopanel.client.media import decode
-    from echopanel.engine.calibration import Specimen, made_up
+    from echopanel.engine.calibration import Specimen
 
     path = named or _recording()
     if path is None:
-        return made_up()
+        return None
     samples = np.concatenate([np.zeros(0, np.float32), *decode(path)])
     if len(samples) < LEAST_SPEECH_S * SAMPLE_RATE:
         raise AudioError(f"{path}: {len(samples) / SAMPLE_RATE:.0f} s; name {LEAST_SPEECH_S:.0f} s or more")

@@ -1,10 +1,8 @@
 """Timing a model on this machine: the calls that live sources cause, on all workers at once.
 
-Figures need speech: how long a decode takes depends on how much is said. `Specimen` is either a recording of
-speech or, where there is none on the machine, a made-up sound whose text is given to the model as a prefix.
-CTranslate2 forces a prefix token by token, at the price of generating it, so that such a decode is as long as
-one of speech. A provider without prefixes says little about such a sound, so its figures come out too good:
-give those a recording.
+The figures need real speech: how long a decode takes depends on how much is said. Noise and made-up sounds do
+not do, even with a text to force upon them: the model goes on until its budget is spent, or the guards try
+again, and either costs two to eight times what speech does.
 
 On a processor the cost of a call is the processor time that it used, not the time that passed: other programs
 make the second longer but hardly the first. For any other device it is the time that passed.
@@ -25,11 +23,9 @@ from echopanel.asr.registry import get_provider
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import SAMPLE_RATE, Chunk, Samples, Source
 from echopanel.engine.health import rss_bytes
-from echopanel.engine.lead import LEAD_S
 from echopanel.engine.models import load_from, timed
-from echopanel.engine.pipeline import BEAM_SIZE
+from echopanel.engine.pace import Pace
 from echopanel.engine.recogniser import BUCKET_S
-from echopanel.engine.sounds import known_sound
 from echopanel.engine.worker import Batch, call
 from echopanel.errors import ConfigError, ModelUnavailable, TranscriptionFailed
 from echopanel.policy.capacity import Compute, Costs, Talk, Timing, fit, sources_carried
@@ -37,8 +33,10 @@ from echopanel.policy.capacity import Compute, Costs, Talk, Timing, fit, sources
 PARTIAL_LENGTHS = (2.0, 8.0)
 FINAL_LENGTHS = (6.0, 14.0)
 BATCHES = (1, 4)
-PARTIAL = DecodeOptions(language="en", final=False)
-FINAL = DecodeOptions(language="en", word_timestamps=True, beam_size=BEAM_SIZE)
+# What the engine does when it carries as much as it can: long intervals, in which partials are whole decodes.
+BUSY = Pace.at(1.0, Talk().interval_s)
+PARTIAL = DecodeOptions(language="en", word_timestamps=True, final=False)
+FINAL = DecodeOptions(language="en", word_timestamps=True, beam_size=BUSY.beam_size)
 # A call that takes longer than its audio cannot be live; then the rest need not be measured.
 HOPELESS_RTF = 1.0
 # Whoever uses less of the processor than this lets another process do the work, whose time is not known.
@@ -49,37 +47,20 @@ QUIET = 0.8
 UPKEEP_OVER_VAD = 4.0
 VAD_SECONDS = 10
 FRAME = SAMPLE_RATE // 10
-WORDS_PER_SECOND = 2.7
-_SAYING = (
-    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of"
-    " foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of light,"
-)
-MADE_UP_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """What a model is timed on: float32 mono 16 kHz, shape (n,); `text` is its text if it is made up."""
+    """Speech that a model is timed on, 20 s or more: float32 mono 16 kHz, shape (n,)."""
 
     name: str
     samples: Samples
-    text: tuple[str, ...] = ()
 
-    def chunk(self, number: int, seconds: float, options: DecodeOptions) -> tuple[Chunk, DecodeOptions]:
-        """Some `seconds` of it, others for each `number`, and the options to decode them with."""
-        room = max(1, len(self.samples) - round(seconds * SAMPLE_RATE))
-        first = number * 5 * SAMPLE_RATE // 2 % room
-        chunk = Chunk(Source.MIC, 0, self.samples[first : first + round(seconds * SAMPLE_RATE)])
-        words = self.text[: round(seconds * WORDS_PER_SECOND)]
-        return chunk, replace(options, prefix=" ".join(words)) if words else options
-
-
-def made_up() -> Specimen:
-    """A vowel that pretends to be a sentence."""
-    words = _SAYING.split()
-    return Specimen(
-        "made-up sound", known_sound(MADE_UP_S), tuple((words * 2)[: round(MADE_UP_S * WORDS_PER_SECOND)])
-    )
+    def chunk(self, number: int, seconds: float) -> Chunk:
+        """Some `seconds` of it, others for each `number`."""
+        count = round(seconds * SAMPLE_RATE)
+        first = number * 5 * SAMPLE_RATE // 2 % max(1, len(self.samples) - count)
+        return Chunk(Source.MIC, 0, self.samples[first : first + count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +86,9 @@ class Calibration:
     @property
     def sources(self) -> int:
         """How many live sources the machine carries with it."""
-        return 0 if self.costs is None else sources_carried(self.costs, self.compute, Talk(lead_s=LEAD_S))
+        return (
+            0 if self.costs is None else sources_carried(self.costs, self.compute, Talk(lead_s=BUSY.lead_s))
+        )
 
 
 class Bench:
@@ -144,11 +127,11 @@ class Bench:
     def _call(self, number: int, seconds: float, batch: int, options: DecodeOptions) -> Batch:
         """Chunks that share a call have lengths of one bucket, `seconds` on average."""
         spread = [(place + 0.5) / batch - 0.5 for place in range(batch)]
-        taken = [
-            self._specimen.chunk(number * batch + place, seconds + BUCKET_S * share, options)
+        chunks = [
+            self._specimen.chunk(number * batch + place, seconds + BUCKET_S * share)
             for place, share in enumerate(spread)
         ]
-        return Batch(self._model, tuple(chunk for chunk, _ in taken), tuple(wanted for _, wanted in taken))
+        return Batch(self._model, tuple(chunks), (options,) * batch)
 
 
 def _run(batch: Batch, failures: list[TranscriptionFailed]) -> None:
