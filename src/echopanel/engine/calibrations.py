@@ -19,6 +19,8 @@ from echopanel.engine.calibration import Calibration
 from echopanel.equipment import Machine
 
 FILE_NAME = "calibrations.json"
+# Grows whenever other calls are timed than before, so that old figures are not mixed with new ones.
+METHOD = 1
 _FILE = TypeAdapter(dict[str, Calibration])
 _PACKAGE = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -71,7 +73,7 @@ class Calibrations:
 
 def key(machine: Machine, spec: ModelSpec) -> str:
     """What a measurement depends on, as a name: it changes with the machine, the versions and the model."""
-    facts = (asdict(machine), versions(provider_package(spec.provider)), asdict(spec))
+    facts = (METHOD, asdict(machine), versions(provider_package(spec.provider)), asdict(spec))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
