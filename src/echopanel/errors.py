@@ -13,6 +13,7 @@ EchoPanelError
 ├── StoreError                   the data directory cannot be read or written
 │   └── UnknownSession             no session has this id
 ├── AudioError                   a file or a buffer that is not audio we can read
+├── DeviceError                  a sound device that is not there, or cannot be recorded
 └── ConfigError                  a setting that cannot work, with what to do instead
 
 Attributes are data; `__str__` makes the sentence. Ours, theirs and *try later* are different classes.
@@ -138,6 +139,10 @@ class UnknownSession(StoreError):
 
 class AudioError(EchoPanelError):
     """Audio that cannot be read."""
+
+
+class DeviceError(EchoPanelError):
+    """A sound device that cannot be used."""
 
 
 class ConfigError(EchoPanelError):

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from echopanel import __version__
-from echopanel.cli import bench, doctor, exits, models, serve, sessions, stream, transcribe
+from echopanel.cli import bench, doctor, exits, listen, models, serve, sessions, stream, transcribe
 from echopanel.errors import EchoPanelError
 
 ABOUT = """
@@ -18,6 +18,7 @@ Live meeting transcription on your own machine.
 \b
 Examples:
   echopanel serve                               the server, with its panel at http://127.0.0.1:8765/
+  echopanel listen                              microphone and loudspeakers to the server, with captions
   echopanel transcribe talk.mp3 --format srt    a file into subtitles, without a server
   echopanel stream mic.wav system.wav           files to the server as if live, with captions
   echopanel sessions list                       what was said before
@@ -79,6 +80,7 @@ def program(
 
 app.command()(serve.serve)
 app.command()(transcribe.transcribe)
+app.command()(listen.listen)
 app.command()(stream.stream)
 app.command()(bench.bench)
 app.command()(doctor.doctor)

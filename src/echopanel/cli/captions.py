@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from echopanel.audio import Source, to_seconds
+from echopanel.capture.devices import DeviceState, DeviceStatus
 from echopanel.cli.options import printable
 from echopanel.client import events
 from echopanel.client.events import Event, LinkState, LinkStatus
@@ -22,15 +24,17 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-Show = Callable[[Event], None]
+Shown = Event | DeviceStatus
+Show = Callable[[Shown], None]
 
 
-def json_line(event: Event | Stopped) -> None:
+def json_line(event: Shown | Stopped) -> None:
     """Write one event as one line of JSON."""
-    typer.echo(json.dumps(events.as_json(event), ensure_ascii=False))
+    body = {"type": "device"} | asdict(event) if isinstance(event, DeviceStatus) else events.as_json(event)
+    typer.echo(json.dumps(body, ensure_ascii=False))
 
 
-def text_line(event: Event, labels: dict[Source, str]) -> None:
+def text_line(event: Shown, labels: dict[Source, str]) -> None:
     """Write what stays: final text to stdout, trouble to stderr."""
     for line in spoken(event, labels):
         typer.echo(line)
@@ -43,7 +47,7 @@ def labels_for(sources: Sequence[Source]) -> dict[Source, str]:
     return {source: LABELS[source] for source in sources} if len(sources) > 1 else {}
 
 
-def spoken(event: Event, labels: dict[Source, str]) -> list[str]:
+def spoken(event: Shown, labels: dict[Source, str]) -> list[str]:
     """The lines of finished text that an event brings."""
     match event:
         case Final(segment):
@@ -59,7 +63,7 @@ def _line(segment: Segment, labels: dict[Source, str]) -> str:
     return f"[{clock(segment.start)}] {label}{printable(segment.text)}"
 
 
-def trouble(event: Event) -> str:
+def trouble(event: Shown) -> str:
     """What the user has to know about an event, in one line; "" if nothing."""
     match event:
         case Gap():
@@ -69,6 +73,8 @@ def trouble(event: Event) -> str:
             return f"{event.code}: {printable(event.message)}"
         case LinkStatus():
             return _link(event)
+        case DeviceStatus():
+            return _device(event)
         case _:
             return ""
 
@@ -86,16 +92,28 @@ def _link(status: LinkStatus) -> str:
             return ""
 
 
+def _device(status: DeviceStatus) -> str:
+    name = printable(status.name)
+    if status.state is DeviceState.RECORDING:
+        return f"{status.source}: recording {name}"
+    return f"{status.source}: {name} is gone; recording goes on when it is back"
+
+
 class Captions:
     """Finished text scrolls by; below it stands what is being said, stable words solid and the rest dim."""
 
-    def __init__(self, console: Console, labels: dict[Source, str]) -> None:
+    def __init__(
+        self, console: Console, labels: dict[Source, str], footer: Callable[[], str] = lambda: ""
+    ) -> None:
+        """`footer` is asked for what stands behind the state, at every refresh."""
         self._console = console
         self._labels = labels
+        self._footer = footer
         self._open: dict[Source, Partial] = {}
         self._flow: Flow | None = None
+        self._state = LinkState.CLOSED
 
-    def show(self, event: Event) -> None:
+    def show(self, event: Shown) -> None:
         """Take in an event and print what stays."""
         match event:
             case Partial():
@@ -104,6 +122,8 @@ class Captions:
                 self._close(segment.source, segment.id)
             case Flow():
                 self._flow = event
+            case LinkStatus():
+                self._state = event.state
         for line in spoken(event, self._labels):
             self._console.print(line, markup=False, highlight=False)
         if note := trouble(event):
@@ -122,9 +142,20 @@ class Captions:
             label = f"{self._labels[source]}: " if source in self._labels else ""
             shown.append(f"[{clock(partial.start)}] {label}{printable(partial.stable)}")
             shown.append(f" {printable(partial.tail)}\n" if partial.tail else "\n", style="dim")
-        if self._flow:
-            shown.append(_status(self._flow), style="dim")
+        parts = [_STATES[self._state], self._footer(), _status(self._flow) if self._flow else ""]
+        if any(parts):
+            shown.append("   ".join(filter(None, parts)), style="dim")
         return shown
+
+
+_STATES = {
+    LinkState.CONNECTING: "connecting",
+    LinkState.LIVE: "live",
+    LinkState.CATCHING_UP: "catching up",
+    LinkState.WAITING: "reconnecting",
+    LinkState.LOST: "connection lost",
+    LinkState.CLOSED: "",
+}
 
 
 def _status(flow: Flow) -> str:
@@ -134,8 +165,10 @@ def _status(flow: Flow) -> str:
 
 
 @contextmanager
-def display(sources: Sequence[Source], *, as_json: bool) -> Iterator[Show]:
-    """The way of showing that fits: JSON where asked for, captions on a terminal, else lines."""
+def display(
+    sources: Sequence[Source], *, as_json: bool, footer: Callable[[], str] = lambda: ""
+) -> Iterator[Show]:
+    """The way of showing that fits: JSON where asked for, captions over `footer` on a terminal; lines."""
     labels = labels_for(sources)
     if as_json:
         yield json_line
@@ -146,6 +179,6 @@ def display(sources: Sequence[Source], *, as_json: bool) -> Iterator[Show]:
         from rich.live import Live
 
         console = Console()
-        captions = Captions(console, labels)
+        captions = Captions(console, labels, footer)
         with Live(captions, console=console, refresh_per_second=10, transient=True):
             yield captions.show

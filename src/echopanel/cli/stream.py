@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echopanel.cli import exits, options
+from echopanel.cli import live, options
 
 if TYPE_CHECKING:
     from echopanel.audio import Samples, Source
-    from echopanel.cli.captions import Show
     from echopanel.client.meeting import Meeting
-    from echopanel.transcript import Coverage
 
 
 def stream(
@@ -68,49 +65,13 @@ async def _stream(files: Mapping[Source, Path], meeting: Meeting, speed: float, 
     for file in files.values():
         duration(file)  # what cannot be read is known before a session begins
     blocks = {source: decode(file) for source, file in files.items()}
-    try:
-        with display(tuple(files), as_json=as_json) as show:
-            async with meeting, asyncio.TaskGroup() as group:
-                group.create_task(_show(meeting, show))
-                finished = await _send_until_interrupted(meeting, blocks, speed)
-                stopped = await meeting.stop()
-    except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+    with display(tuple(files), as_json=as_json) as show:
+        stopped, code = await live.run(meeting, _send(meeting, blocks, speed), show)
     if as_json:
         json_line(stopped)
     else:
-        summarise(stopped.coverage)
-    return exits.ExitCode.OK if finished else exits.ExitCode.INTERRUPTED
-
-
-def _first(failures: BaseExceptionGroup) -> BaseException:
-    """What went wrong first, of tasks that were started together."""
-    error = failures.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-async def _show(meeting: Meeting, show: Show) -> None:
-    async for event in meeting:
-        show(event)
-
-
-async def _send_until_interrupted(
-    meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], speed: float
-) -> bool:
-    """Send everything; False when Ctrl-C came before the end."""
-    loop = asyncio.get_running_loop()
-    sending = asyncio.create_task(_send(meeting, blocks, speed))
-    loop.add_signal_handler(signal.SIGINT, sending.cancel)
-    try:
-        await sending
-    except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
-            raise  # not Ctrl-C: somebody ends all of this
-        typer.echo("stopping: the rest of the text is coming; Ctrl-C again ends at once", err=True)
-        return False
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-    return True
+        live.summarise(stopped.coverage)
+    return code
 
 
 async def _send(meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], speed: float) -> None:
@@ -121,18 +82,3 @@ async def _send(meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], sp
     async with asyncio.TaskGroup() as group:
         for source, source_blocks in blocks.items():
             group.create_task(play(meeting, source, source_blocks, pacer))
-
-
-def summarise(coverage: Mapping[Source, Coverage]) -> None:
-    """Say on stderr what became of the audio."""
-    from echopanel.audio import to_seconds
-
-    for source, ledger in coverage.items():
-        parts = {
-            "text": ledger.transcribed,
-            "silence": ledger.silence,
-            "pending": ledger.pending,
-            "lost": ledger.lost,
-        }
-        told = ", ".join(f"{to_seconds(samples):.1f} s {name}" for name, samples in parts.items() if samples)
-        typer.echo(f"{source}: {to_seconds(ledger.captured):.1f} s sent: {told or 'nothing'}", err=True)
