@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from echopanel.audio import Source
-from echopanel.transcript import Final, Gap, GapStatus, Revision, Segment, Transcript, TranscriptEvent
+from echopanel.transcript import Final, Gap, GapStatus, Revision, Segment, Transcript, TranscriptEvent, Word
 
 LENGTH = 30  # samples of the little timelines below
 
@@ -80,3 +82,17 @@ def test_segments_stand_in_the_order_of_speech() -> None:
     ]
     assert [one.id for one in Transcript.fold(history).segments] == ["mine", "theirs", "late"]
     assert Transcript.fold([]) == Transcript()
+
+
+def test_bleed_can_be_left_out() -> None:
+    """The words of somebody else go, and with them segments that hold nothing more."""
+    words = (Word(1.0, 2.0, "theirs", bleed=True), Word(3.0, 4.0, "Mine."), Word(4.0, 5.0, "Yes."))
+    mixed = replace(segment("a", 1.0), text="theirs Mine. Yes.", words=words)
+    own = mixed.without_bleed()
+    assert own is not None
+    assert (own.text, own.start, own.end, own.words) == ("Mine. Yes.", 3.0, 5.0, words[1:])
+    clean = segment("b", 6.0)
+    assert clean.without_bleed() is clean
+    repeated = replace(segment("c", 8.0), words=words[:1])
+    assert repeated.without_bleed() is None
+    assert Transcript(segments=(mixed, clean, repeated)).without_bleed().segments == (own, clean)

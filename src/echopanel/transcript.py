@@ -12,12 +12,16 @@ from echopanel.audio import Source
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One recognised word; `start` and `end` in seconds on the session clock, `text` without outer spaces."""
+    """One recognised word; `start` and `end` in seconds on the session clock, `text` without outer spaces.
+
+    `bleed`: the microphone heard it out of the loudspeakers, so that it stands in the other source too.
+    """
 
     start: float
     end: float
     text: str
     probability: float = 1.0
+    bleed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,16 @@ class Segment:
     end_sample: int
     words: tuple[Word, ...] = ()
     language: str | None = None
+
+    def without_bleed(self) -> Segment | None:
+        """The segment without words that another source has too; None when nothing is left."""
+        own = tuple(word for word in self.words if not word.bleed)
+        if len(own) == len(self.words):
+            return self
+        if not own:
+            return None
+        text = " ".join(word.text for word in own)
+        return replace(self, start=own[0].start, end=max(word.end for word in own), text=text, words=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,11 @@ class Transcript:
     segments: tuple[Segment, ...] = ()
     gaps: tuple[Gap, ...] = ()
     coverage: Mapping[Source, Coverage] = field(default_factory=dict)
+
+    def without_bleed(self) -> Transcript:
+        """The transcript with every word in the source that it was said to."""
+        kept = (segment.without_bleed() for segment in self.segments)
+        return replace(self, segments=tuple(segment for segment in kept if segment is not None))
 
     @classmethod
     def fold(cls, events: Iterable[TranscriptEvent]) -> Transcript:

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from echopanel.audio import Source
+from echopanel.capture.devices import DeviceState, DeviceStatus
 from echopanel.cli.captions import Captions, display, spoken, trouble
 from echopanel.client.events import Event, LinkState, LinkStatus
 from echopanel.errors import ErrorCode
-from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment, Word
 from echopanel.wire.messages import Error, Flow, SourceFlow
 
 LABELS = {Source.MIC: "You", Source.SYSTEM: "Others"}
@@ -115,3 +116,31 @@ def test_nothing_that_was_recognised_can_steer_the_terminal() -> None:
     """Control characters are shown as what they are: unprintable."""
     evil = Segment("m1", Source.MIC, 0.0, 1.0, "a\x1b]0;title\x07b", 0, 1)
     assert spoken(Final(evil), {}) == ["[00:00:00] a�]0;title�b"]
+
+
+def test_bleed_is_hidden_unless_asked_for(screen: tuple[Captions, io.StringIO]) -> None:
+    """What the microphone heard out of the loudspeakers is in the other source already."""
+    words = (Word(61.0, 62.0, "Theirs.", bleed=True), Word(63.0, 64.0, "Mine."))
+    mixed = Segment("m", Source.MIC, 61.0, 64.0, "Theirs. Mine.", 0, 1, words)
+    bled = Segment("n", Source.MIC, 65.0, 66.0, "Theirs.", 1, 2, words[:1])
+    captions, printed = screen
+    for one in (mixed, bled):
+        captions.show(Final(one))
+    assert printed.getvalue() == "[00:01:03] You: Mine.\n"
+    lines = [line for one in (mixed, bled) for line in spoken(Final(one), LABELS, show_bleed=True)]
+    assert lines == ["[00:01:01] You: Theirs. Mine.", "[00:01:05] You: Theirs."]
+
+
+def test_devices_and_the_state_of_the_link_are_told(screen: tuple[Captions, io.StringIO]) -> None:
+    """A device that goes has a line; the state stands below, with what else is asked for."""
+    captions, printed = screen
+    captions.show(DeviceStatus(Source.MIC, "Headset", DeviceState.RECORDING))
+    captions.show(DeviceStatus(Source.MIC, "Headset", DeviceState.GONE))
+    assert printed.getvalue().splitlines() == [
+        "mic: recording Headset",
+        "mic: Headset is gone; recording goes on when it is back",
+    ]
+    captions = Captions(Console(file=printed, width=100), LABELS, lambda: "mic ▃")
+    captions.show(LinkStatus(LinkState.LIVE))
+    captions.show(flow())
+    assert captions.__rich__().plain == "live   mic ▃   load 0.42, 0.5 s behind"

@@ -81,10 +81,14 @@ def test_events_come_as_json_lines(program: Program, server: str, clip: Path) ->
 
 def test_two_recordings_are_labelled(program: Program, server: str, clip: Path) -> None:
     """The first is the user, the second everybody else."""
-    result = program("stream", clip, clip, "--url", server, "--token", TOKEN, "--speed", "0")
+    arguments = ("--url", server, "--token", TOKEN, "--speed", "0")
+    result = program("stream", clip, clip, *arguments, "--show-bleed")
     labels = {line.split()[1] for line in result.stdout.splitlines()}
     assert labels == {"You:", "Others:"}
     assert [line.split()[0] for line in result.stderr.splitlines()] == ["mic:", "system:"]
+    # Both at once is what a microphone hears of loudspeakers.
+    result = program("stream", clip, clip, *arguments)
+    assert {line.split()[1] for line in result.stdout.splitlines()} == {"Others:"}
 
 
 def test_the_token_may_come_from_the_environment(

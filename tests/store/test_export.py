@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from itertools import pairwise
@@ -268,3 +269,26 @@ def test_every_format_has_a_media_type_and_takes_an_empty_transcript() -> None:
     empty = {one: export(Transcript(), one) for one in (Format.TXT, Format.SRT, Format.VTT)}
     assert empty == {Format.TXT: "", Format.SRT: "", Format.VTT: "WEBVTT\n"}
     assert set(LABELS) == set(Source)
+
+
+def test_what_the_microphone_heard_out_of_the_loudspeakers_is_hidden() -> None:
+    """Its own words stay, with their times; asked for, all of it is there."""
+    words = tuple(Word(i, i + 0.5, text, 1.0, i < 2) for i, text in enumerate(("their", "words", "mine")))
+    transcript = Transcript(
+        segments=(
+            Segment("s", Source.SYSTEM, 0.0, 1.4, "their words", 0, 1, words[:1]),
+            Segment("m", Source.MIC, 0.0, 2.5, "their words mine", 0, 1, words),
+            Segment("n", Source.MIC, 5.0, 6.0, "their words", 0, 1, words[:2]),
+        )
+    )
+    kept = replace(transcript.segments[0], words=(replace(words[0], bleed=False),))
+    transcript = replace(transcript, segments=(kept, *transcript.segments[1:]))
+    assert export(transcript, Format.TXT) == "[00:00:00] Others: their words\n[00:00:02] You: mine\n"
+    shown = export(transcript, Format.TXT, show_bleed=True)
+    assert [line.partition(": ")[2] for line in shown.splitlines()] == [
+        "their words",
+        "their words mine",
+        "their words",
+    ]
+    assert [one["id"] for one in json.loads(export(transcript, Format.JSON))["segments"]] == ["s", "m"]
+    assert '"bleed": true' in export(transcript, Format.JSON, show_bleed=True)

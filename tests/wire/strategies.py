@@ -45,7 +45,11 @@ coverages = st.builds(
     st.lists(st.builds(lambda at, why: LostRange(at[0], at[1], why), ranges, texts), max_size=3).map(tuple),
 )
 words = st.builds(
-    lambda at, text, p: Word(at[0], at[1], text, p), times, texts, st.floats(min_value=0, max_value=1)
+    lambda at, text, p, bleed: Word(at[0], at[1], text, p, bleed),
+    times,
+    texts,
+    st.floats(min_value=0, max_value=1),
+    st.booleans(),
 )
 
 

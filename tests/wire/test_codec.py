@@ -197,6 +197,16 @@ def test_words_need_no_probability() -> None:
     assert decode(json.dumps(as_json(final()) | {"words": None})) == final()
 
 
+def test_words_say_when_they_are_bleed() -> None:
+    """And nothing when they are not, as ever since version 1."""
+    word = {"start": 0, "end": 1, "text": "a", "bleed": True}
+    message = decode(json.dumps(as_json(final()) | {"words": [word]}))
+    assert isinstance(message, m.FinalMessage)
+    assert message.final.segment.words == (Word(0.0, 1.0, "a", 1.0, bleed=True),)
+    assert as_json(message)["words"][0]["bleed"] is True
+    assert "bleed" not in as_json(final())["words"][0]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

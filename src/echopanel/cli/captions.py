@@ -34,9 +34,9 @@ def json_line(event: Shown | Stopped) -> None:
     typer.echo(json.dumps(body, ensure_ascii=False))
 
 
-def text_line(event: Shown, labels: dict[Source, str]) -> None:
+def text_line(event: Shown, labels: dict[Source, str], *, show_bleed: bool = False) -> None:
     """Write what stays: final text to stdout, trouble to stderr."""
-    for line in spoken(event, labels):
+    for line in spoken(event, labels, show_bleed=show_bleed):
         typer.echo(line)
     if note := trouble(event):
         typer.echo(note, err=True)
@@ -47,15 +47,18 @@ def labels_for(sources: Sequence[Source]) -> dict[Source, str]:
     return {source: LABELS[source] for source in sources} if len(sources) > 1 else {}
 
 
-def spoken(event: Shown, labels: dict[Source, str]) -> list[str]:
-    """The lines of finished text that an event brings."""
+def spoken(event: Shown, labels: dict[Source, str], *, show_bleed: bool = False) -> list[str]:
+    """The lines of finished text that an event brings; `show_bleed`: also of what another source has too."""
+    segments: tuple[Segment, ...]
     match event:
         case Final(segment):
-            return [_line(segment, labels)]
+            segments, note = (segment,), ""
         case Revision():
-            return [f"{_line(segment, labels)} (corrected)" for segment in event.segments]
+            segments, note = event.segments, " (corrected)"
         case _:
             return []
+    shown = segments if show_bleed else tuple(segment.without_bleed() for segment in segments)
+    return [_line(segment, labels) + note for segment in shown if segment is not None]
 
 
 def _line(segment: Segment, labels: dict[Source, str]) -> str:
@@ -103,12 +106,18 @@ class Captions:
     """Finished text scrolls by; below it stands what is being said, stable words solid and the rest dim."""
 
     def __init__(
-        self, console: Console, labels: dict[Source, str], footer: Callable[[], str] = lambda: ""
+        self,
+        console: Console,
+        labels: dict[Source, str],
+        footer: Callable[[], str] = lambda: "",
+        *,
+        show_bleed: bool = False,
     ) -> None:
         """`footer` is asked for what stands behind the state, at every refresh."""
         self._console = console
         self._labels = labels
         self._footer = footer
+        self._show_bleed = show_bleed
         self._open: dict[Source, Partial] = {}
         self._flow: Flow | None = None
         self._state = LinkState.CLOSED
@@ -124,7 +133,7 @@ class Captions:
                 self._flow = event
             case LinkStatus():
                 self._state = event.state
-        for line in spoken(event, self._labels):
+        for line in spoken(event, self._labels, show_bleed=self._show_bleed):
             self._console.print(line, markup=False, highlight=False)
         if note := trouble(event):
             self._console.print(note, style="yellow", markup=False, highlight=False)
@@ -166,19 +175,23 @@ def _status(flow: Flow) -> str:
 
 @contextmanager
 def display(
-    sources: Sequence[Source], *, as_json: bool, footer: Callable[[], str] = lambda: ""
+    sources: Sequence[Source],
+    *,
+    as_json: bool,
+    show_bleed: bool = False,
+    footer: Callable[[], str] = lambda: "",
 ) -> Iterator[Show]:
     """The way of showing that fits: JSON where asked for, captions over `footer` on a terminal; lines."""
     labels = labels_for(sources)
     if as_json:
         yield json_line
     elif not sys.stdout.isatty():
-        yield lambda event: text_line(event, labels)
+        yield lambda event: text_line(event, labels, show_bleed=show_bleed)
     else:
         from rich.console import Console
         from rich.live import Live
 
         console = Console()
-        captions = Captions(console, labels, footer)
+        captions = Captions(console, labels, footer, show_bleed=show_bleed)
         with Live(captions, console=console, refresh_per_second=10, transient=True):
             yield captions.show

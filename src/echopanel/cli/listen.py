@@ -48,6 +48,7 @@ def listen(
     ] = None,
     kind: options.Format = "txt",
     force: options.Force = False,
+    show_bleed: options.ShowBleed = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON event a line, as in docs/protocol.md.")
     ] = False,
@@ -77,8 +78,9 @@ def listen(
     sources = tuple(device.source for device in chosen)
     # What waits longer than the client keeps audio would be too old to show; a device cannot wait.
     meeting = connect(url, sources=sources, token=token, language=language, title=title, overflow="drop")
-    stopped, events, code = asyncio.run(_listen(chosen, meeting, as_json=as_json))
-    _save(_transcript(stopped, events, title, began), path, kind, force=force)
+    stopped, events, code = asyncio.run(_listen(chosen, meeting, as_json=as_json, show_bleed=show_bleed))
+    transcript = _transcript(stopped, events, title, began)
+    _save(transcript, path, kind, force=force, show_bleed=show_bleed)
     return code
 
 
@@ -131,15 +133,19 @@ def _choose(mic: str | None, system: str | None) -> list[Device]:
 
 
 async def _listen(
-    devices: Sequence[Device], meeting: Meeting, *, as_json: bool
+    devices: Sequence[Device], meeting: Meeting, *, as_json: bool, show_bleed: bool
 ) -> tuple[Stopped, list[TranscriptEvent], int]:
     from echopanel.capture.recorder import Recorder
     from echopanel.cli.captions import display, json_line
     from echopanel.transcript import Final, Gap, Revision
 
     kept: list[TranscriptEvent] = []
+    recorders: list[Recorder] = []
     with display(
-        tuple(device.source for device in devices), as_json=as_json, footer=lambda: _levels(recorders)
+        tuple(device.source for device in devices),
+        as_json=as_json,
+        show_bleed=show_bleed,
+        footer=lambda: _levels(recorders),
     ) as show:
 
         def keep(event: Shown) -> None:
@@ -147,7 +153,7 @@ async def _listen(
                 kept.append(event)
             show(event)
 
-        recorders = [Recorder(device, show) for device in devices]
+        recorders += [Recorder(device, show) for device in devices]
         stopped, code = await live.run(meeting, _record(recorders, meeting), keep)
     if as_json:
         json_line(stopped)
@@ -188,10 +194,11 @@ def _transcript(
     )
 
 
-def _save(transcript: Transcript, path: Path, kind: str, *, force: bool) -> None:
+def _save(transcript: Transcript, path: Path, kind: str, *, force: bool, show_bleed: bool) -> None:
     from echopanel.store.export import Format, export
 
     if transcript.segments:
-        output.write(path, export(transcript, Format(kind)), force=force)
+        text = export(transcript, Format(kind), show_bleed=show_bleed)
+        output.write(path, text, force=force)
     else:
         typer.echo("nothing was said: no transcript written", err=True)

@@ -32,6 +32,10 @@ Language = Annotated[
 Format = Annotated[FormatName, typer.Option("--format", "-f", help="Kind of file.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 
+ShowBleed = Annotated[
+    bool, typer.Option("--show-bleed", help="Also what the microphone heard out of the loudspeakers.")
+]
+
 
 def printable(text: str) -> str:
     """Text without control characters, which could steer the terminal; it may come from anybody."""

@@ -63,7 +63,12 @@ def list_sessions(
 
 
 @app.command()
-def show(session: Session, data_dir: options.DataDir = None, config: options.Config = None) -> None:
+def show(
+    session: Session,
+    show_bleed: options.ShowBleed = False,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+) -> None:
     """Show what is known of a session, and its text.
 
     \b
@@ -79,7 +84,7 @@ def show(session: Session, data_dir: options.DataDir = None, config: options.Con
     for source, ledger in transcript.coverage.items():
         typer.echo(f"{source + ':':<11}{_ledger(ledger)}")
     typer.echo("")
-    for line in export(transcript, Format.TXT).splitlines():
+    for line in export(transcript, Format.TXT, show_bleed=show_bleed).splitlines():
         typer.echo(options.printable(line))
 
 
@@ -91,6 +96,7 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File or directory; else stdout.")
     ] = None,
     force: options.Force = False,
+    show_bleed: options.ShowBleed = False,
     data_dir: options.DataDir = None,
     config: options.Config = None,
 ) -> None:
@@ -105,7 +111,7 @@ def export(
     from echopanel.store.export import export as write_transcript
 
     with _existing(session, data_dir, config) as store:
-        text = write_transcript(store.transcript(session), Format(kind))
+        text = write_transcript(store.transcript(session), Format(kind), show_bleed=show_bleed)
     if target is None:
         typer.echo(text, nl=False)
     else:

@@ -33,6 +33,7 @@ def stream(
     ] = 1.0,
     token: options.Token = None,
     language: options.Language = None,
+    show_bleed: options.ShowBleed = False,
     title: Annotated[str | None, typer.Option(help="Title of the session; else the file's name.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON event a line, as in docs/protocol.md.")
@@ -55,17 +56,19 @@ def stream(
 
     files = {Source.MIC: mic} | ({Source.SYSTEM: system} if system else {})
     meeting = connect(url, sources=tuple(files), token=token, language=language, title=title or mic.name)
-    return asyncio.run(_stream(files, meeting, speed, as_json=as_json))
+    return asyncio.run(_stream(files, meeting, speed, as_json=as_json, show_bleed=show_bleed))
 
 
-async def _stream(files: Mapping[Source, Path], meeting: Meeting, speed: float, *, as_json: bool) -> int:
+async def _stream(
+    files: Mapping[Source, Path], meeting: Meeting, speed: float, *, as_json: bool, show_bleed: bool
+) -> int:
     from echopanel.cli.captions import display, json_line
     from echopanel.client.media import decode, duration
 
     for file in files.values():
         duration(file)  # what cannot be read is known before a session begins
     blocks = {source: decode(file) for source, file in files.items()}
-    with display(tuple(files), as_json=as_json) as show:
+    with display(tuple(files), as_json=as_json, show_bleed=show_bleed) as show:
         stopped, code = await live.run(meeting, _send(meeting, blocks, speed), show)
     if as_json:
         json_line(stopped)

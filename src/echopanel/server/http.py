@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -97,9 +97,13 @@ def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
         return summary(record) | {"coverage": {source: asdict(one) for source, one in ledgers.items()}}
 
     @router.get("/{session_id}/transcript")
-    async def transcript(session_id: str, format: Format = Format.JSON) -> Response:  # noqa: A002 - the query's name
-        """The text so far."""
-        text = export(await keeper.store(store.transcript, session_id), format)
+    async def transcript(
+        session_id: str,
+        format: Format = Format.JSON,  # noqa: A002 - the query's name
+        bleed: Literal["hide", "show"] = "hide",
+    ) -> Response:
+        """The text so far; with `bleed=show` also what the microphone only heard out of the loudspeakers."""
+        text = export(await keeper.store(store.transcript, session_id), format, show_bleed=bleed == "show")
         return Response(text, media_type=format.media_type)
 
     @router.delete("/{session_id}", status_code=204)

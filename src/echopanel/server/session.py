@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
+from echopanel.engine.bleed import BleedMarker
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event, Trouble
 from echopanel.engine.pipeline import Pipeline, PipelineOptions
@@ -89,8 +90,9 @@ class LiveSession:
         self._storage_trouble = ""
         self._saved_origin_ms = record.origin_ms
         options = options_of(record)
+        self._bleed = BleedMarker(self._events.put_nowait, self._heard_until)
         self._tracks = {
-            source: Track(engine.pipeline(session_id, source, options, self._clock, self._events.put_nowait))
+            source: Track(engine.pipeline(session_id, source, options, self._clock, self._bleed.take))
             for source in record.sources
         }
 
@@ -130,6 +132,7 @@ class LiveSession:
         async with asyncio.TaskGroup() as group:
             for source, track in self._tracks.items():
                 group.create_task(self._settle_source(source, track.pipeline, give_up=give_up))
+        self._bleed.release()
 
     async def _settle_source(self, source: Source, pipeline: Pipeline, *, give_up: bool) -> None:
         await pipeline.flush()
@@ -165,6 +168,7 @@ class LiveSession:
         """Take up what an earlier process left: recognise again what was journaled and is not final."""
         self._last_event = last_event
         for source, past in pasts.items():
+            self._bleed.remember(past.finals)
             track = self._tracks[source]
             track.kept = past.end
             track.timeline = Timeline(past.end)
@@ -225,6 +229,7 @@ class LiveSession:
         async with asyncio.TaskGroup() as group:
             for track in self._tracks.values():
                 group.create_task(track.pipeline.run())
+            group.create_task(self._bleed.run())
             group.create_task(self._publish())
             group.create_task(self._report())
             group.create_task(self._repair())
@@ -347,6 +352,11 @@ class LiveSession:
     def coverage(self) -> dict[Source, Coverage]:
         """The ledgers."""
         return {source: track.pipeline.ledger.coverage() for source, track in self._tracks.items()}
+
+    def _heard_until(self) -> float:
+        """Seconds on the session clock before which the text of the loudspeakers is final."""
+        track = self._tracks.get(Source.SYSTEM)
+        return math.inf if track is None else self._clock.at(Source.SYSTEM, track.pipeline.handled)
 
     def _kept(self, source: Source, sample: int) -> None:
         """Audio before `sample` is on disk."""

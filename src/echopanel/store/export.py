@@ -44,9 +44,19 @@ _MEDIA_TYPES: Constant[Mapping[Format, str]] = {
 }
 
 
-def export(transcript: Transcript, format: Format, labels: Labels = LABELS) -> str:  # noqa: A002 - the word of the API
-    """Write a transcript as a file's text; sources are labelled where there is more than one."""
-    return _WRITERS[format](transcript, labels if len(sources(transcript)) > 1 else {})
+def export(
+    transcript: Transcript,
+    format: Format,  # noqa: A002 - the word of the API
+    labels: Labels = LABELS,
+    *,
+    show_bleed: bool = False,
+) -> str:
+    """Write a transcript as a file's text; sources are labelled where there is more than one.
+
+    `show_bleed`: also the words that the microphone only heard out of the loudspeakers.
+    """
+    shown = transcript if show_bleed else transcript.without_bleed()
+    return _WRITERS[format](shown, labels if len(sources(transcript)) > 1 else {})
 
 
 def sources(transcript: Transcript) -> list[Source]:

@@ -181,7 +181,8 @@ def _segment(fields: Fields) -> Segment:
 
 def _word(fields: Fields) -> Word:
     start, end = _times(fields)
-    return Word(start, end, fields.text("text"), fields.number("probability", high=1.0, default=1.0))
+    probability = fields.number("probability", high=1.0, default=1.0)
+    return Word(start, end, fields.text("text"), probability, fields.flag("bleed", default=False))
 
 
 def _coverage(fields: Fields) -> Coverage:

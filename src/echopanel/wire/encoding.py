@@ -101,6 +101,7 @@ def _segment(segment: Segment) -> Json:
     samples = {"start_sample": segment.start_sample, "end_sample": segment.end_sample}
     words = [
         {"start": word.start, "end": word.end, "text": word.text, "probability": word.probability}
+        | ({"bleed": True} if word.bleed else {})
         for word in segment.words
     ]
     return body | {"text": segment.text} | samples | {"words": words} | _present(language=segment.language)

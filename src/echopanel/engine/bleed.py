@@ -1,0 +1,107 @@
+"""Marks what the microphone heard out of the loudspeakers, before it is published."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from echopanel.audio import Source
+from echopanel.engine.events import Event
+from echopanel.policy.bleed import Bleed, may_repeat
+from echopanel.transcript import Final, Partial, Segment, Word
+
+# A final of the microphone waits at most this long for the text of what was played meanwhile.
+HOLD_S = 5.0
+LOOK_S = 0.05
+# Words of the loudspeakers may be that much older than the segment that repeats them.
+REMEMBER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A final that is ready, and when it is published at the latest, on the monotonic clock."""
+
+    segment: Segment
+    until: float
+
+
+class BleedMarker:
+    """Stands between the pipelines of a session and its reader.
+
+    A final of the microphone that may repeat what the loudspeakers still say is held until that is final too.
+    `known_until` gives the time on the session clock before which the text of the loudspeakers is final.
+    """
+
+    def __init__(self, emit: Callable[[Event], None], known_until: Callable[[], float]) -> None:
+        self._emit = emit
+        self._known_until = known_until
+        self._policy = Bleed()
+        self._heard: deque[Word] = deque()
+        self._saying: dict[str, str] = {}
+        self._held: deque[_Held] = deque()
+        self._filled = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<BleedMarker {self._policy!r} [{len(self._held)} held]>"
+
+    def take(self, event: Event) -> None:
+        """Pass an event on, now or when it can be judged."""
+        match event:
+            case Final(segment) if segment.source is Source.MIC:
+                self._held.append(_Held(segment, time.monotonic() + HOLD_S))
+                self._filled.set()
+            case Final(segment):
+                self._saying.pop(segment.id, None)
+                self.remember((segment,))
+                self._emit(event)
+            case Partial(source=Source.SYSTEM):
+                self._saying[event.segment_id] = event.text
+                if not event.text:
+                    del self._saying[event.segment_id]
+                self._emit(event)
+            case _:
+                self._emit(event)
+        self._publish()
+
+    def remember(self, segments: Sequence[Segment]) -> None:
+        """Final text; that of the loudspeakers is kept for a while."""
+        for segment in segments:
+            if segment.source is Source.SYSTEM:
+                self._heard.extend(segment.words)
+        while self._heard and self._heard[0].start < self._heard[-1].start - REMEMBER_S:
+            self._heard.popleft()
+
+    def release(self) -> None:
+        """Publish what is held: nothing more will be known."""
+        while self._held:
+            self._let_go()
+
+    async def run(self) -> None:
+        """Publish what was held for long enough, until cancelled."""
+        while True:
+            await self._filled.wait()
+            self._publish()
+            if self._held:
+                await asyncio.sleep(LOOK_S)
+            else:
+                self._filled.clear()
+
+    def _publish(self) -> None:
+        while self._held and self._is_ready(self._held[0]):
+            self._let_go()
+
+    def _is_ready(self, held: _Held) -> bool:
+        words = held.segment.words
+        if not words or self._known_until() > words[-1].start or time.monotonic() >= held.until:
+            return True
+        # What is said but not shown yet may be anything.
+        return bool(self._saying) and not any(may_repeat(words, text) for text in self._saying.values())
+
+    def _let_go(self) -> None:
+        segment = self._held.popleft().segment
+        marks = self._policy.judge(segment.words, tuple(self._heard))
+        words = tuple(replace(word, bleed=mark) for word, mark in zip(segment.words, marks, strict=True))
+        self._emit(Final(replace(segment, words=words)))

@@ -1,0 +1,111 @@
+"""Finals of the microphone wait for what the loudspeakers say, where that matters."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from echopanel.audio import Source
+from echopanel.engine.bleed import BleedMarker
+from echopanel.engine.events import Event
+from echopanel.transcript import Final, Partial, Segment, Word
+
+LINE = "we should ship the new version"
+
+
+@dataclass(slots=True)
+class Stage:
+    """A marker, what it published, and how far the text of the loudspeakers is known."""
+
+    known: float = 0.0
+    published: list[Event] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def marker(self) -> BleedMarker:
+        return BleedMarker(self.publish, lambda: self.known)
+
+    def publish(self, event: Event) -> None:
+        self.published.append(event)
+        self.arrived.set()
+
+    def shown(self) -> list[str]:
+        """Finals without what was marked."""
+        finals = [event.segment.without_bleed() for event in self.published if isinstance(event, Final)]
+        return ["" if segment is None else f"{segment.source}: {segment.text}" for segment in finals]
+
+
+def final(source: Source, text: str, at: float) -> Final:
+    """A final whose words begin at `at`."""
+    words = tuple(Word(at + 0.4 * i, at + 0.4 * i + 0.3, word) for i, word in enumerate(text.split()))
+    return Final(Segment(f"{source}-{at}", source, at, words[-1].end, text, 0, 16_000, words))
+
+
+def partial(text: str) -> Partial:
+    """What the loudspeakers are saying."""
+    return Partial(f"{Source.SYSTEM}-1.0", Source.SYSTEM, 1, 1.0, text, "")
+
+
+def test_a_final_that_may_repeat_waits_for_the_loudspeakers() -> None:
+    """It is published behind their final, its words marked."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(partial("We should ship"))
+    marker.take(final(Source.MIC, LINE, 1.2))
+    assert stage.shown() == []
+    stage.known = 5.0
+    marker.take(final(Source.SYSTEM, LINE, 1.0))
+    assert stage.shown() == [f"system: {LINE}", ""]
+
+
+def test_a_final_that_repeats_nothing_is_published_at_once() -> None:
+    """Talking at the same time costs no delay."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(partial("We should ship"))
+    marker.take(final(Source.MIC, "no wait a moment", 1.2))
+    assert stage.shown() == ["mic: no wait a moment"]
+
+
+def test_finals_stay_in_order() -> None:
+    """One that could go waits for the one before it."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(partial("We should ship"))
+    marker.take(final(Source.MIC, LINE, 1.2))
+    marker.take(final(Source.MIC, "no wait a moment", 4.0))
+    assert stage.shown() == []
+    marker.take(partial(""))  # it was no speech after all
+    stage.known = 3.5
+    marker.release()
+    assert stage.shown() == [f"mic: {LINE}", "mic: no wait a moment"]
+
+
+async def test_what_is_held_goes_when_it_turns_out_to_be_silence() -> None:
+    """Nobody says so; the marker looks."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(final(Source.MIC, LINE, 1.2))
+    running = asyncio.create_task(marker.run())
+    await asyncio.sleep(0)
+    assert stage.shown() == []
+    stage.known = 5.0
+    await asyncio.wait_for(stage.arrived.wait(), 5)
+    assert stage.shown() == [f"mic: {LINE}"]
+    running.cancel()
+
+
+def test_old_text_of_the_loudspeakers_is_forgotten() -> None:
+    """Half a minute is enough; text of the microphone is not kept at all."""
+    marker = Stage().marker()
+    for at in range(0, 200, 10):
+        marker.remember((final(Source.SYSTEM, LINE, at).segment, final(Source.MIC, LINE, at).segment))
+    assert len(marker._heard) <= 4 * len(LINE.split())
+
+
+def test_a_session_that_is_reopened_knows_what_was_played() -> None:
+    """Finals of before count."""
+    stage = Stage(known=5.0)
+    marker = stage.marker()
+    marker.remember((final(Source.SYSTEM, LINE, 1.0).segment,))
+    marker.take(final(Source.MIC, LINE, 1.2))
+    assert stage.shown() == [""]
