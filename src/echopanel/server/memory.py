@@ -11,7 +11,10 @@ M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 
 ARENAS = 2
-LARGE_BYTES = 8 << 20
+# Blocks below this are used again by the next call; fetched from the system each time, they would cost a page
+# fault for every 4 KiB. More than this is given back, which a call must not do and undo either.
+LARGE_BYTES = 32 << 20
+SPARE_BYTES = 512 << 20
 
 
 def keep_memory_small() -> bool:
@@ -24,6 +27,6 @@ def keep_memory_small() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = {M_ARENA_MAX: ARENAS, M_MMAP_THRESHOLD: LARGE_BYTES, M_TRIM_THRESHOLD: LARGE_BYTES}
+    settings = {M_ARENA_MAX: ARENAS, M_MMAP_THRESHOLD: LARGE_BYTES, M_TRIM_THRESHOLD: SPARE_BYTES}
     taken = [mallopt(option, value) == 1 for option, value in settings.items()]
     return all(taken)
