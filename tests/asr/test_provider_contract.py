@@ -12,7 +12,9 @@ import pytest
 from echopanel.asr.catalog import Catalog
 from echopanel.asr.fake import Fake
 from echopanel.asr.faster_whisper import FasterWhisper
+from echopanel.asr.ggml_files import GgmlFiles
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Model, ModelSpec, Provider
+from echopanel.asr.whisper_cpp import WhisperCpp
 from echopanel.audio import SAMPLE_RATE, Chunk, Samples, Source
 from echopanel.errors import TranscriptionFailed
 from tests.helpers.speech import Speech
@@ -20,6 +22,7 @@ from tests.helpers.speech import Speech
 PROVIDERS: dict[str, Callable[[Catalog], Provider]] = {
     "fake": lambda _: Fake(),
     "faster-whisper": FasterWhisper,
+    "whisper-cpp": lambda catalog: WhisperCpp(GgmlFiles(catalog)),
 }
 FINAL = DecodeOptions(language="en", word_timestamps=True)
 PARTIAL = DecodeOptions(language="en", final=False)

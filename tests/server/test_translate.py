@@ -66,6 +66,13 @@ def test_sessions_at_once(tmp_path: Path, limits: dict[str, object], carried: in
     assert made.admission.limit == limit
 
 
+def test_a_model_is_a_name_or_a_path(tmp_path: Path) -> None:
+    """A directory and a `.bin` file are paths, whether or not the file is there; anything else is a name."""
+    for name, path in (("tiny.en", None), (str(tmp_path), tmp_path), ("no/such.bin", Path("no/such.bin"))):
+        spec = translate.model_spec(settings_of(tmp_path, model={"name": name}))
+        assert (spec.name, spec.path) == (path.name if path else name, path)
+
+
 def test_the_wire_and_the_connection(tmp_path: Path) -> None:
     """What clients are told is what they are held to."""
     told, held = translate.wire_limits(settings(tmp_path)), translate.live_limits(settings(tmp_path))

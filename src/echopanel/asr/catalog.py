@@ -46,9 +46,9 @@ class Catalog:
 
     def __init__(self, models_dir: Path | None = None, hub: Hub | None = None) -> None:
         """By default models that must be put together are kept in the user's cache directory."""
-        self._models_dir = models_dir or platformdirs.user_cache_path("echopanel") / "models"
+        self.models_dir = models_dir or platformdirs.user_cache_path("echopanel") / "models"
         self._hub = hub or Hub()
-        self._checker = Checker(self._models_dir / "verified")
+        self._checker = Checker(self.models_dir / "verified")
 
     def resolve(self, name: str, path: Path | None = None, progress: Progress | None = None) -> Path:
         """The verified directory of a model: `path`, an installed wheel, a cache, or else a download.
@@ -112,7 +112,7 @@ class Catalog:
         wheels = _wheel_folders(entry.wheel) if entry.wheel else ()
         if entry.wheel and wheels and not entry.wheel.parts:
             return _Place(wheels[0], f"package {entry.wheel.packages[0]}")
-        assembled = self._models_dir / entry.name
+        assembled = self.models_dir / entry.name
         if not missing(assembled):
             return _Place(assembled, "put together from packages")
         if entry.wheel and wheels:
@@ -130,8 +130,8 @@ class Catalog:
     def _assemble(self, entry: Entry, place: _Place) -> None:
         """Put together a model that came in several wheels, aside; verify it and move it into place."""
         try:
-            self._models_dir.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._models_dir, prefix=f".{entry.name}-") as aside:
+            self.models_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.models_dir, prefix=f".{entry.name}-") as aside:
                 made = Path(aside, "model")
                 _join(entry, place.parts, made)
                 self._verify(entry, made)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from echopanel.asr.model_files import Digest
 
+PROVIDERS = ("faster-whisper", "whisper-cpp")  # who can use these models; whisper-cpp converts them first
+
 _ENGLISH = "en"
 _MANY = "99 languages"
 

@@ -24,7 +24,7 @@ class LogMel:
 
     def __init__(self, mels: int = 80) -> None:
         self.mels = mels
-        self._filters = np.ascontiguousarray(_mel_filters(mels).T)
+        self._filters = np.ascontiguousarray(mel_filters(mels).T)
         self._window = np.hanning(_FFT + 1)[:-1].astype(np.float32)
 
     def __call__(self, samples: Samples, frames: int) -> Features:
@@ -63,7 +63,7 @@ def frames_touched(samples: int) -> int:
     return 0 if samples <= 0 else (samples + _FFT // 2 - 1) // HOP + 1
 
 
-def _mel_filters(mels: int) -> Features:
+def mel_filters(mels: int) -> Features:
     """Slaney's triangular mel filters, shape (mels, 201): librosa.filters.mel(sr=16000, n_fft=400)."""
     bins = np.fft.rfftfreq(_FFT, d=1.0 / SAMPLE_RATE)
     top = 15.0 + 27.0 * np.log(SAMPLE_RATE / 2 / 1000.0) / np.log(6.4)  # mel of the Nyquist frequency

@@ -67,48 +67,52 @@ class Vocabulary:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of `tokens`; special tokens say nothing, broken characters are replaced."""
-        return self._spell(tokens).decode("utf-8", errors="replace")
+        return b"".join(self.spell(token) for token in tokens).decode("utf-8", errors="replace")
 
     def words(self, tokens: Sequence[int], language: str | None) -> list[TokenGroup]:
-        """Group text tokens into words: at spaces, or by character where a language writes none.
+        """Group text tokens into words, as `group_words` does."""
+        return group_words([self.spell(token) for token in tokens], language)
 
-        Punctuation belongs to the word before it.
-        """
-        unspaced = language in _UNSPACED
-        words: list[TokenGroup] = []
-        for part in self._characters(tokens):
-            silent = _is_punctuation(part.text)
-            if not words or part.text.startswith(" ") or (unspaced and not silent):
-                words.append(part)
-                continue
-            word = words[-1]
-            spoken = word.spoken if silent else part.last
-            words[-1] = TokenGroup(word.text + part.text, word.first, spoken, part.last)
-        return words
-
-    def _spell(self, tokens: Sequence[int]) -> bytes:
-        return b"".join(self._bytes(token) for token in tokens)
-
-    def _bytes(self, token: int) -> bytes:
+    def spell(self, token: int) -> bytes:
+        """The bytes that one token stands for; none if it is special."""
         stand_ins = self._tokenizer.id_to_token(token) if token < self.end else None
         return bytes(self._byte_of[char] for char in stand_ins or "")
 
-    def _characters(self, tokens: Sequence[int]) -> list[TokenGroup]:
-        """The shortest groups of tokens that decode to whole characters."""
-        groups: list[TokenGroup] = []
-        first, spelled = 0, b""
-        for position, token in enumerate(tokens, start=1):
-            spelled += self._bytes(token)
-            try:
-                text = spelled.decode("utf-8")
-            except UnicodeDecodeError as exc:
-                # Cut short is not broken: the rest may come with the next token.
-                if exc.reason == "unexpected end of data" and position < len(tokens):
-                    continue
-                text = spelled.decode("utf-8", errors="replace")
-            groups.append(TokenGroup(text, first, position, position))
-            first, spelled = position, b""
-        return groups
+
+def group_words(pieces: Sequence[bytes], language: str | None) -> list[TokenGroup]:
+    """Group tokens, given by what they spell, into words: at spaces, or by character where none are written.
+
+    Punctuation belongs to the word before it.
+    """
+    unspaced = language in _UNSPACED
+    words: list[TokenGroup] = []
+    for part in _characters(pieces):
+        silent = _is_punctuation(part.text)
+        if not words or part.text.startswith(" ") or (unspaced and not silent):
+            words.append(part)
+            continue
+        word = words[-1]
+        spoken = word.spoken if silent else part.last
+        words[-1] = TokenGroup(word.text + part.text, word.first, spoken, part.last)
+    return words
+
+
+def _characters(pieces: Sequence[bytes]) -> list[TokenGroup]:
+    """The shortest groups of tokens that decode to whole characters."""
+    groups: list[TokenGroup] = []
+    first, spelled = 0, b""
+    for position, piece in enumerate(pieces, start=1):
+        spelled += piece
+        try:
+            text = spelled.decode("utf-8")
+        except UnicodeDecodeError as exc:
+            # Cut short is not broken: the rest may come with the next token.
+            if exc.reason == "unexpected end of data" and position < len(pieces):
+                continue
+            text = spelled.decode("utf-8", errors="replace")
+        groups.append(TokenGroup(text, first, position, position))
+        first, spelled = position, b""
+    return groups
 
 
 def _is_punctuation(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""`echopanel models`: which models there are, fetching and checking them."""
+"""`echopanel models`: which models there are, fetching, checking and converting them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from echopanel.config import Settings
 
 ABOUT = """
-List, fetch and verify models.
+List, fetch, verify and convert models.
 
 \b
 Examples:
   echopanel models list
   echopanel models pull base
   echopanel models verify
+  echopanel models convert tiny.en
 """
 
 app = typer.Typer(help=ABOUT, rich_markup_mode=None)
@@ -30,20 +31,34 @@ app = typer.Typer(help=ABOUT, rich_markup_mode=None)
 
 @app.command("list")
 def list_models() -> None:
-    """List the models known by name.
+    """List the models known by name, and who can use them.
 
-    Shows size, languages, and where each is or how to get it. A model of your own is a directory; other
-    commands take it as `--model DIR`.
+    Shows size, languages, providers, and where each is or how to get it. A model of your own is a directory,
+    or for whisper-cpp a ggml file; other commands take it as `--model PATH`.
 
     \b
     Example:
       echopanel models list
     """
     from echopanel.asr.catalog import Catalog
+    from echopanel.asr.entries import PROVIDERS
+    from echopanel.asr.ggml_files import GgmlFiles
+    from echopanel.asr.registry import list_providers
 
-    for one in Catalog().listings():
-        where = f"{one.origin}: {one.folder}" if one.folder else f"not here; {one.origin}"
-        typer.echo(f"{one.name:<17} {one.megabytes:>5} MB  {one.languages:<13}  {where}")
+    catalog, providers = Catalog(), list_providers()
+    able = ", ".join(one.name for one in providers if one.name in PROVIDERS and not one.unavailable)
+    for model in catalog.listings():
+        where = f"{model.origin}: {model.folder}" if model.folder else f"not here; {model.origin}"
+        typer.echo(f"{model.name:<17} {model.megabytes:>5} MB  {model.languages:<13}  {able:<28}  {where}")
+    for name, place in GgmlFiles(catalog).present().items():
+        size = place.path.stat().st_size // 1_000_000
+        typer.echo(f"{name:<17} {size:>5} MB  {'':<13}  {'whisper-cpp':<28}  {place.origin}: {place.path}")
+    for provider in providers:
+        able_on = f"on {', '.join(provider.capabilities.devices)}" if provider.capabilities else ""
+        state = (
+            f"cannot be used: {provider.unavailable}" if provider.unavailable else f"can be used {able_on}"
+        )
+        typer.echo(f"provider {provider.name}: {state}")
 
 
 @app.command()
@@ -98,13 +113,45 @@ def verify(
         raise troubles[0]
 
 
+@app.command()
+def convert(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Model, as `models list` names it, or a CTranslate2 directory."),
+    ],
+    target: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUT", help="File to write; else the place where whisper-cpp looks for it."),
+    ] = None,
+) -> None:
+    """Write a model as a ggml file for whisper.cpp, without loss.
+
+    Says where it is.
+
+    \b
+    Examples:
+      echopanel models convert tiny.en
+      echopanel models convert base ggml-base.bin
+    """
+    from echopanel.asr.ggml_files import GgmlFiles
+
+    files = GgmlFiles()
+    path = Path(model) if Path(model).is_dir() else None
+    name = path.name if path else model
+    if target is None:
+        typer.echo(f"{name}: {files.make(name, path)}")
+        return
+    digest = files.convert(name, target, path)
+    typer.echo(f"{name}: {target} (SHA-256 {digest})")
+
+
 def settle(settings: Settings) -> Settings:
-    """Choose provider and model where that is left to us, and say so; download what is not here yet.
+    """Choose provider and model where that is left to us; download or convert what is not here; say so.
 
     Raises:
         ModelUnavailable: it is not to be had, or nothing that is installed fits.
+        ConfigError: the provider cannot be used.
     """
-    from echopanel.asr.catalog import Catalog
     from echopanel.engine.advisor import AUTO, choose
 
     if AUTO in (settings.model.provider, settings.model.name):
@@ -117,11 +164,35 @@ def settle(settings: Settings) -> Settings:
             "compute_type": choice.compute_type,
         }
         settings = settings.model_copy(update={"model": settings.model.model_copy(update=chosen)})
-    catalog = Catalog()
-    if any(one.name == settings.model.name and one.folder is None for one in catalog.listings()):
-        with _progress(settings.model.name) as report:
-            catalog.pull(settings.model.name, report)
+    if settings.model.provider == "whisper-cpp":
+        _ensure_converted(settings)
+    else:
+        _ensure_pulled(settings.model.name)
     return settings
+
+
+def _ensure_pulled(name: str) -> None:
+    """Download a model if it is one of ours and not here yet."""
+    from echopanel.asr.catalog import Catalog
+
+    catalog = Catalog()
+    if any(one.name == name and one.folder is None for one in catalog.listings()):
+        with _progress(name) as report:
+            catalog.pull(name, report)
+
+
+def _ensure_converted(settings: Settings) -> None:
+    """Convert the model for whisper.cpp if that was not done yet."""
+    from echopanel.asr.ggml_files import GgmlFiles
+    from echopanel.asr.registry import get_provider
+    from echopanel.server.translate import model_spec
+
+    get_provider(settings.model.provider)
+    spec, files = model_spec(settings), GgmlFiles()
+    if files.find(spec.name, spec.path) is None:
+        _ensure_pulled(spec.name)
+        typer.echo(f"converting {spec.name} for whisper.cpp: {files.kept(spec.name, spec.path)}", err=True)
+        files.make(spec.name, spec.path)
 
 
 @contextmanager

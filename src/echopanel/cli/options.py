@@ -21,7 +21,8 @@ Provider = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Model out of the catalogue, or a directory; auto: what suits this machine."
+        "--model",
+        help="Model out of the catalogue, a directory, or a ggml file for whisper-cpp; auto: what suits this machine.",
     ),
 ]
 Token = Annotated[str | None, typer.Option("--token", help="The server's token.", envvar="ECHOPANEL_TOKEN")]

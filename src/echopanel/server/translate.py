@@ -19,6 +19,7 @@ from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import Limits
 
 MEGABYTE = 1_000_000
+MODEL_FILE_SUFFIX = ".bin"
 # A client that catches up sends minutes of short frames at once; the average over this long has to fit.
 BURST_S = 10
 # Sessions at once on a machine that was never measured.
@@ -26,13 +27,14 @@ UNMEASURED_SESSIONS = 10
 
 
 def model_spec(settings: Settings) -> ModelSpec:
-    """Which model to load: a name out of the catalogue, or a directory."""
+    """Which model to load: a name out of the catalogue, a directory, or a `.bin` file of whisper.cpp."""
     model = settings.model
-    directory = Path(model.name).expanduser()
+    path = Path(model.name).expanduser()
+    own = path.is_dir() or path.suffix == MODEL_FILE_SUFFIX
     return ModelSpec(
         provider=model.provider,
-        name=directory.name if directory.is_dir() else model.name,
-        path=directory if directory.is_dir() else None,
+        name=path.name if own else model.name,
+        path=path if own else None,
         device=model.device,
         compute_type=model.compute_type,
         threads=settings.engine.max_inference,
