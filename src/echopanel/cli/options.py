@@ -22,7 +22,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Model out of the catalogue, a directory, or a ggml file for whisper-cpp; auto: what suits this machine.",
+        help="Model out of the catalogue, directory or ggml file; auto: what suits this machine.",
     ),
 ]
 Token = Annotated[str | None, typer.Option("--token", help="The server's token.", envvar="ECHOPANEL_TOKEN")]

@@ -157,7 +157,7 @@ class ModelSection(Section):
     name: str = Field(
         default="tiny.en",
         min_length=1,
-        description="Model out of the catalogue, a directory, or a ggml file for whisper-cpp; auto: what suits this machine.",
+        description="Model out of the catalogue, directory or ggml file; auto: what suits this machine.",
     )
     device: str = Field(default="cpu", min_length=1, description="Device that the model runs on.")
     compute_type: str = Field(
