@@ -244,16 +244,16 @@ def test_a_context_that_fails_frees_the_others(provider: WhisperCpp, monkeypatch
 
 def test_the_device_is_one_that_the_build_has(provider: WhisperCpp, monkeypatch: pytest.MonkeyPatch) -> None:
     """The GPU is offered where the installed build has one, and preferred by `auto`."""
-    with pytest.raises(ModelUnavailable, match="cannot run on metal"):
-        provider.load(replace(SPEC, device="metal"))
+    with pytest.raises(ModelUnavailable, match="cannot run on gpu"):
+        provider.load(replace(SPEC, device="gpu"))
     with pytest.raises(ModelUnavailable, match="cannot run on npu; take one of cpu"):
         provider.load(replace(SPEC, device="npu"))
     asked: list[bool] = []
     monkeypatch.setattr(WhisperCpp, "backends", ("COREML", "MTL"))
     monkeypatch.setattr(Context, "__init__", lambda self, *_, gpu, **__: asked.append(gpu))
     monkeypatch.setattr(Context, "free", lambda self: None)
-    assert provider.capabilities.devices == ("metal", "cpu")
-    for device in ("auto", "metal", "cpu"):
+    assert provider.capabilities.devices == ("gpu", "cpu")
+    for device in ("auto", "gpu", "cpu"):
         provider.load(replace(SPEC, device=device)).close()
     assert asked == [True, True, False]
 

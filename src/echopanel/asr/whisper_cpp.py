@@ -119,9 +119,8 @@ class WhisperCpp:
         return WhisperCppModel(self._library, contexts, header, self._tuning, spec)
 
     def _gpus(self) -> tuple[str, ...]:
-        """Names of the devices besides the CPU; CoreML and OpenVINO only help whichever device it is."""
-        names = (name for name in self.backends if name not in ("COREML", "OPENVINO"))
-        return tuple("metal" if name == "MTL" else name.lower() for name in names)
+        """`gpu` where the build has one; CoreML and OpenVINO only help, whichever device it is."""
+        return ("gpu",) if set(self.backends) - {"COREML", "OPENVINO"} else ()
 
 
 def _contexts(weights: int, spec: ModelSpec) -> int:
