@@ -9,7 +9,8 @@ EchoPanelError
 ├── ConnectionLost               the socket ended without `stopped`; `resumable`: does the session live on?
 ├── ProviderError                the recogniser
 │   ├── ModelUnavailable           cannot be found, verified or loaded
-│   └── TranscriptionFailed        one call failed; the audio is still there
+│   ├── TranscriptionFailed        one call failed; the audio is still there
+│   └── Busy                       it carries no more streams just now
 ├── StoreError                   the data directory cannot be read or written
 │   └── UnknownSession             no session has this id
 ├── AudioError                   a file or a buffer that is not audio we can read
@@ -120,6 +121,10 @@ class ModelUnavailable(ProviderError):
 
 class TranscriptionFailed(ProviderError):
     """One recogniser call failed."""
+
+
+class Busy(ProviderError):
+    """A streaming recogniser carries no more streams just now; that is no failure."""
 
 
 class StoreError(EchoPanelError):

@@ -1,24 +1,26 @@
 """The contract between EchoPanel and a recogniser.
 
 A provider is a plug-in (entry point group `echopanel.providers`); its `load` gives a `Model`, whose
-`transcribe` is blocking on purpose: plug-in authors need no asyncio, and only `engine.worker` knows threads.
+`transcribe` is blocking on purpose: plug-in authors need no asyncio, and only the engine knows threads.
+A model that hears audio as it comes (`capabilities.streaming`) is a `StreamingModel` besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from echopanel.audio import Chunk
+from echopanel.audio import Chunk, Samples
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider can do; the engine asks before it relies on anything.
 
-    `max_batch` is how many chunks one call takes gladly (1: the model loops).
+    `max_batch` is how many chunks one call takes gladly (1: the model loops). `streaming`: its models are
+    `StreamingModel`s, and live audio goes to them as it comes.
     """
 
     word_timestamps: bool
@@ -27,11 +29,15 @@ class Capabilities:
     max_chunk_seconds: float
     languages: tuple[str, ...] | None
     devices: tuple[str, ...]
+    streaming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Which weights to load, and how; also the key under which a loaded model is shared."""
+    """Which weights to load, and how; also the key under which a loaded model is shared.
+
+    `options` is what only this provider understands: a frozen value of a class of its own.
+    """
 
     provider: str
     name: str
@@ -39,6 +45,7 @@ class ModelSpec:
     device: str = "cpu"
     compute_type: str = "int8"
     threads: int = 2
+    options: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class Hypothesis:
     """What a model heard in one chunk. `text` is normalised to single spaces; "" means no speech.
 
     `words` is empty unless word timestamps were asked for. `retried` counts decodes beyond the first.
+    `doubt` is why words may be missing, "" if none should.
     """
 
     text: str
@@ -89,6 +97,7 @@ class Hypothesis:
     avg_logprob: float = 0.0
     compression_ratio: float = 1.0
     retried: int = 0
+    doubt: str = ""
 
 
 @runtime_checkable
@@ -105,6 +114,80 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Free the weights. Called once, after the last `transcribe` returned."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Text that a stream has added, spaces included; it was said before second `until` of the utterance."""
+
+    text: str
+    until: float
+
+
+class Stream(Protocol):
+    """The way of one source's audio through a model, one utterance after the other.
+
+    One thread at a time calls `feed`, `finish` and `rest`; `close` may come from any thread at any time. After
+    an error a stream is good for nothing but `close`: its owner gives the utterance to a new one.
+    """
+
+    def feed(self, samples: Samples) -> None:
+        """Take the next samples of the utterance; waits while the model is not through with earlier ones.
+
+        Raises:
+            TranscriptionFailed: the stream has broken, does not move any more, or was closed.
+        """
+        ...
+
+    def finish(self) -> Hypothesis:
+        """End the utterance and wait until all its text is there; what is fed next begins another.
+
+        Raises:
+            TranscriptionFailed: likewise.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Called when an utterance is over and no other waits: time for what must not disturb speech.
+
+        Raises:
+            TranscriptionFailed: likewise.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the stream holds; a call that is under way raises soon. Closing again does nothing."""
+        ...
+
+
+@runtime_checkable
+class StreamingModel(Model, Protocol):
+    """A model that hears speech as it comes. `open_stream` may be called from several threads at once."""
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The ways to the recogniser that fail one by one, such as servers; one that keeps failing is left alone."""
+        ...
+
+    @property
+    def capacity(self) -> int | None:
+        """How many streams there can be at once; None: nobody knows."""
+        ...
+
+    def open_stream(self, options: DecodeOptions, on_text: Callable[[Increment], None], route: str) -> Stream:
+        """Begin with a source; may take as long as loading does.
+
+        Args:
+            options: as for `transcribe`; `prefix`, `final` and `beam_size` mean nothing here.
+            on_text: told of text as it comes, from any thread, but never behind the end of `finish`.
+            route: one of `routes`.
+
+        Raises:
+            Busy: there is no room now.
+            ModelUnavailable: it cannot work, with what to do.
+            TranscriptionFailed: it did not work this time.
+        """
         ...
 
 
