@@ -1,7 +1,7 @@
-"""A FAKE of antirez/voxtral.c's `voxtral --stdin`: it proves how processes are handled, not what Voxtral hears.
+"""A FAKE of antirez/voxtral.c: it proves how its processes are handled, not what Voxtral hears.
 
-It follows the behaviour that was measured on the genuine binary: arguments, exit codes, what it reads and when
-it prints, its resets, its signals. Its text is computed from the samples, so that audio that is lost, doubled
+It follows the behaviour that was measured on the genuine `voxtral --stdin`: arguments, exit codes, what it reads
+and when it prints, its resets, its signals. Its text is computed from the samples, so that audio that is lost, doubled
 or out of order shows: a word for each 0.24 s between stretches of zeros, made of the samples' checksum.
 
 Run as a program it needs the standard library only. `FAKE_VOXTRAL` in its environment holds knobs as JSON.
@@ -219,7 +219,10 @@ class Voxtral:
         mel = self._total // 160
         say(f"Encoder: {mel} mel -> {mel // 8} tokens (1 ms)\n")
         if self._text_tokens:
-            say(f"Decoder: {self._text_tokens} text tokens ({self._steps} steps) in 1 ms (prefill 1 ms + 1 ms/step)\n")
+            say(
+                f"Decoder: {self._text_tokens} text tokens ({self._steps} steps) in 1 ms"
+                " (prefill 1 ms + 1 ms/step)\n"
+            )
 
     def _mark(self, symbols: str) -> None:
         if self._monitor:

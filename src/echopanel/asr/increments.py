@@ -42,6 +42,8 @@ class Heard:
             texts = [text for text, _ in group]
             end = min(max(start, until), seconds)
             step = (end - start) / len(texts)
-            timed += [HypothesisWord(start + i * step, start + (i + 1) * step, text) for i, text in enumerate(texts)]
+            timed += [
+                HypothesisWord(start + i * step, start + (i + 1) * step, text) for i, text in enumerate(texts)
+            ]
             start = end
         return tuple(timed)

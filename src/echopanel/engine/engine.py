@@ -24,18 +24,23 @@ from echopanel.engine.pipeline import Pipeline, PipelineOptions
 from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
-from echopanel.errors import ModelUnavailable, Overloaded
+from echopanel.engine.streaming import StreamingPipeline
+from echopanel.engine.streams import Streams
+from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded
 from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.policy.chunking import ChunkInterval
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import Scheduler, SchedulerSettings
 
-__all__ = ["Engine", "Slot", "Status"]
+__all__ = ["Engine", "Slot", "SourcePipeline", "Status"]
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.5
+RETRY_AFTER_S = 30.0
+
+SourcePipeline = Pipeline | StreamingPipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,9 @@ class Engine:
             workers=settings.max_inference,
             stuck_after_s=settings.stuck_after_s,
         )
-        self._health = Health(self.host, self._recogniser, settings.probe_interval_s)
+        streaming = self.host.capabilities.streaming
+        self._streams = Streams(lambda: self.host.model, self.metrics) if streaming else None
+        self._health = Health(self.host, self._recogniser, settings.probe_interval_s, self._streams)
         self._pace = Pace(self._interval.interval)
         self._admission = Admission(settings.admission)
         self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
@@ -124,6 +131,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._recogniser.close()
+        if self._streams is not None:
+            await self._streams.close()
         await self._leases.aclose()
         await self._models.unload_all()
 
@@ -134,8 +143,20 @@ class Engine:
         options: PipelineOptions,
         clock: SessionClock,
         emit: Callable[[Event], None],
-    ) -> Pipeline:
+    ) -> SourcePipeline:
         """A new source for a session; run its `run` and feed it."""
+        if self._streams is not None:
+            return StreamingPipeline(
+                session,
+                source,
+                options,
+                streams=self._streams,
+                vad=self._vad.stream(),
+                endpoint=self.settings.endpoint,
+                clock=clock,
+                metrics=self.metrics,
+                emit=emit,
+            )
         pipeline = Pipeline(
             session,
             source,
@@ -173,6 +194,9 @@ class Engine:
         Raises:
             Overloaded: at once, with the reason and when to come back.
         """
+        if self._streams is not None and not self._streams.room:
+            self.metrics.refusals.labels(ErrorCode.OVERLOADED).inc()
+            raise Overloaded(ErrorCode.OVERLOADED, "all streams of the recogniser are taken", RETRY_AFTER_S)
         admitted = self._admission.try_acquire(client)
         if isinstance(admitted, Refusal):
             self.metrics.refusals.labels(admitted.code).inc()
@@ -186,6 +210,8 @@ class Engine:
     def queued(self, session: str, source: Source) -> tuple[int, int]:
         """Jobs of a source that wait, and how many may."""
         bound = self.settings.queue_bound_mic if source is Source.MIC else self.settings.queue_bound_system
+        if self._streams is not None:
+            return self._streams.queued(session, source), bound
         return self._recogniser.queued(session, source), bound
 
     def status(self) -> Status:

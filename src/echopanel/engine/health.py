@@ -16,6 +16,7 @@ from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.models import ModelHost
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request
 from echopanel.engine.sounds import known_sound
+from echopanel.engine.streams import Streams
 from echopanel.errors import TranscriptionFailed
 from echopanel.policy.lifecycle import ModelState
 from echopanel.policy.scheduler import JobKind
@@ -25,6 +26,7 @@ PROBE_TIMEOUT_S = 5.0
 # Two decodes of the same samples differ by rounding only.
 LOGPROB_TOLERANCE = 0.05
 OVERLOADED_ABOVE = 1.2
+BEHIND_S = 2.0
 
 
 class HealthStatus(StrEnum):
@@ -72,17 +74,20 @@ class Probe:
 class Health:
     """Probes at most once an interval, however often it is asked."""
 
-    def __init__(self, host: ModelHost, recogniser: Recogniser, interval_s: float) -> None:
+    def __init__(
+        self, host: ModelHost, recogniser: Recogniser, interval_s: float, streams: Streams | None = None
+    ) -> None:
         self._host = host
         self._recogniser = recogniser
         self._interval_s = interval_s
+        self._streams = streams
         self._expected: Hypothesis | None = None
         self._last: Probe | None = None
         self._probing = asyncio.Lock()
 
     async def report(self) -> HealthReport:
         """The state of the recogniser now; waits for a probe when the last one is too old."""
-        if self._host.state is ModelState.READY:
+        if self._host.state is ModelState.READY and self._streams is None:
             await self._refresh()
         status, reason = self._judge()
         load = self._recogniser.reading().load
@@ -109,7 +114,7 @@ class Health:
             case ModelState.FAILED:
                 return HealthStatus.FAILED, self._host.error
             case ModelState.READY:
-                return self._judge_running()
+                return self._judge_running() if self._streams is None else judge_streams(self._streams)
         return HealthStatus.STARTING, f"the model is {self._host.state.value.replace('_', ' ')}"
 
     def _judge_running(self) -> tuple[HealthStatus, str]:
@@ -163,6 +168,18 @@ class Health:
         same = heard.text == self._expected.text
         close = abs(heard.avg_logprob - self._expected.avg_logprob) <= LOGPROB_TOLERANCE
         return "" if same and close else "a test decode gave another answer than after loading"
+
+
+def judge_streams(streams: Streams) -> tuple[HealthStatus, str]:
+    """How streams are doing: no test decode, which would cost a stream, but what they make of real speech."""
+    if streams.failing:
+        return HealthStatus.FAILED, f"no stream can be had: {streams.failing}"
+    if streams.behind_s > BEHIND_S:
+        return (
+            HealthStatus.OVERLOADED,
+            f"text is {streams.behind_s:.0f} s behind speech: slower than real time",
+        )
+    return HealthStatus.READY, ""
 
 
 def rss_bytes() -> int:

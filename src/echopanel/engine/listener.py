@@ -57,6 +57,7 @@ class Listener:
         self._silent_from = 0
         self._speaking_from: int | None = None
         self._announced: frozenset[Range] = frozenset()
+        self._floor = 0
 
     def __repr__(self) -> str:
         state = "silent" if self._speaking_from is None else f"speaking since {self._speaking_from}"
@@ -66,6 +67,16 @@ class Listener:
     def end(self) -> int:
         """Sample index behind the newest sample taken."""
         return self._buffer.end
+
+    @property
+    def scored(self) -> int:
+        """Sample index behind the newest window that the detector has seen."""
+        return self._scored
+
+    @property
+    def speaking_s(self) -> float:
+        """Seconds that somebody has been speaking without a pause."""
+        return self._endpointer.open_s
 
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
@@ -98,6 +109,10 @@ class Listener:
         self._vad.reset()
         self._endpointer.skip_to(self.end)
         self._scored = self.end
+
+    def advance(self, sample: int) -> None:
+        """What was said before `sample` has been taken out; the open utterance goes on from there."""
+        self._speaking_from = self._floor = sample
 
     def lose_until(self, sample: int, reason: str) -> None:
         """Audio up to `sample` was captured but never came."""
@@ -148,7 +163,7 @@ class Listener:
                     self._speaking_from = at
                 case SpeechEnded(at, reason):
                     # The detector has not seen the last samples of less than a window; they belong to it.
-                    end = self.end if reason is EndReason.FLUSH else at
+                    end = self.end if reason is EndReason.FLUSH else max(at, self._floor)
                     self._speaking_from, self._silent_from = None, end
                     self._on_endpoint(SpeechEnded(end, reason))
                     continue

@@ -50,6 +50,8 @@ class Metrics:
         self.workers_replaced = self._counter("workers_replaced", "Workers that hung or died")
         self.superseded = self._counter("superseded", "Partials that a newer one made pointless")
         self.tail_changes = self._counter("tail_word_changes", "Unstable words that changed on the screen")
+        self.streams = self._gauge("streams", "Open streams of a streaming model")
+        self.stream_failures = self._counter("stream_failures", "Streams that broke or could not be opened")
         self.words = self._counter("words", "Words in finals")
 
     def exposition(self) -> bytes:

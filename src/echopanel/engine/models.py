@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from echopanel.asr.provider import DecodeOptions, Model, ModelSpec, Provider
+from echopanel.asr.provider import Capabilities, DecodeOptions, Model, ModelSpec, Provider
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Chunk, Source
 from echopanel.engine.metrics import Metrics
@@ -58,6 +58,11 @@ class ModelHost:
 
     def __repr__(self) -> str:
         return f"<ModelHost {self.spec.provider}/{self.spec.name} {self.life!r}>"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its provider can do."""
+        return self._provider.capabilities
 
     @property
     def state(self) -> ModelState:

@@ -20,7 +20,7 @@ from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.pace import Pace
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
-from echopanel.engine.recovery import Past, Range
+from echopanel.engine.recovery import Past, Range, first_waiting
 from echopanel.engine.signal import Signal
 from echopanel.engine.utterance import Utterance
 from echopanel.errors import TranscriptionFailed
@@ -119,14 +119,7 @@ class Pipeline:
     @property
     def handled(self) -> int:
         """Sample index before which nothing waits; what was put off does not hold up what came behind it."""
-        for start, end in self.ledger.pending_ranges():
-            position = start
-            for first, last in sorted(self.shed):
-                if first <= position:
-                    position = max(position, last)
-            if position < end:
-                return position
-        return self.ledger.end
+        return first_waiting(self.ledger, self.shed)
 
     @property
     def lag_s(self) -> float | None:

@@ -50,6 +50,19 @@ class Past:
                 yield first, min(end, first + step), first not in lost_until
 
 
+def first_waiting(ledger: Ledger, put_off: Iterable[Range]) -> int:
+    """The sample before which nothing waits; what was put off does not count."""
+    ranges = sorted(put_off)
+    for start, end in ledger.pending_ranges():
+        position = start
+        for first, last in ranges:
+            if first <= position:
+                position = max(position, last)
+        if position < end:
+            return position
+    return ledger.end
+
+
 def rebuild_ledger(past: Past) -> tuple[Ledger, list[Range]]:
     """The account of everything before `past.done`, and the ranges in it that still wait for recognition."""
     ledger = Ledger()

@@ -127,6 +127,11 @@ class Endpointer:
         return self._state is not _State.SILENT
 
     @property
+    def open_s(self) -> float:
+        """Seconds since the open utterance began, 0 if none is open."""
+        return to_seconds(self._position - self._start) if self.open else 0.0
+
+    @property
     def silent_until(self) -> int:
         """Sample before which everything outside utterances is known to be silence; only ever grows."""
         if self.open:

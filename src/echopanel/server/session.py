@@ -12,9 +12,9 @@ import structlog
 
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.engine.bleed import BleedMarker
-from echopanel.engine.engine import Engine
+from echopanel.engine.engine import Engine, SourcePipeline
 from echopanel.engine.events import Event, Trouble
-from echopanel.engine.pipeline import Pipeline, PipelineOptions
+from echopanel.engine.pipeline import PipelineOptions
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError, UnknownSession
 from echopanel.server.keeper import Entry, Keeper
@@ -59,7 +59,7 @@ class SessionLimits:
 class Track:
     """One source of a session: what was accepted, what is on disk, and its recognition."""
 
-    pipeline: Pipeline
+    pipeline: SourcePipeline
     timeline: Timeline = field(default_factory=Timeline)
     kept: int = 0
 
@@ -134,7 +134,7 @@ class LiveSession:
                 group.create_task(self._settle_source(source, track.pipeline, give_up=give_up))
         self._bleed.release()
 
-    async def _settle_source(self, source: Source, pipeline: Pipeline, *, give_up: bool) -> None:
+    async def _settle_source(self, source: Source, pipeline: SourcePipeline, *, give_up: bool) -> None:
         await pipeline.flush()
         before = math.inf
         # What does not get less is put off until later, unless there is no later.
@@ -144,7 +144,7 @@ class LiveSession:
             if pipeline.shed:
                 await asyncio.sleep(REPAIR_AGAIN_S)
 
-    async def _repair_source(self, source: Source, pipeline: Pipeline, *, give_up: bool) -> None:
+    async def _repair_source(self, source: Source, pipeline: SourcePipeline, *, give_up: bool) -> None:
         """Recognise what was put off; what the disk does not give just now stays put off."""
         try:
             await pipeline.repair(partial(self._read, source), give_up=give_up)

@@ -25,7 +25,9 @@ def check_files(settings: VoxtralSettings) -> tuple[str, Path]:
     """
     program = shutil.which(settings.bin)
     if program is None:
-        raise ModelUnavailable(NAME, f"there is no program {settings.bin!r}", "build antirez/voxtral.c and set voxtral.bin")
+        raise ModelUnavailable(
+            NAME, f"there is no program {settings.bin!r}", "build antirez/voxtral.c and set voxtral.bin"
+        )
     if settings.model is None:
         raise ModelUnavailable(NAME, "no model directory is named", "set voxtral.model")
     for name in (WEIGHTS, VOCABULARY):
@@ -56,7 +58,9 @@ def start_process(settings: VoxtralSettings, threads: int) -> VoxtralProcess:
     try:
         process = VoxtralProcess(command(settings, threads), settings.load_s)
     except OSError as error:
-        raise ModelUnavailable(NAME, f"cannot start {settings.bin}: {error.strerror}", "check voxtral.bin") from error
+        raise ModelUnavailable(
+            NAME, f"cannot start {settings.bin}: {error.strerror}", "check voxtral.bin"
+        ) from error
     try:
         wait_until_loaded(process, settings.load_s)
         process.write(PRIMING)
