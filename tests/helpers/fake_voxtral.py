@@ -1,8 +1,8 @@
 """A FAKE of antirez/voxtral.c: it proves how its processes are handled, not what Voxtral hears.
 
-It follows the behaviour that was measured on the genuine `voxtral --stdin`: arguments, exit codes, what it reads
-and when it prints, its resets, its signals. Its text is computed from the samples, so that audio that is lost, doubled
-or out of order shows: a word for each 0.24 s between stretches of zeros, made of the samples' checksum.
+It follows the behaviour that was measured on the genuine `voxtral --stdin`: arguments, exit codes, what
+it reads and when it prints, its resets, its signals. Its text is computed from the samples, so that audio that
+is lost, doubled or out of order shows: a word for each 0.24 s between stretches of zeros, made of a checksum.
 
 Run as a program it needs the standard library only. `FAKE_VOXTRAL` in its environment holds knobs as JSON.
 """
@@ -65,12 +65,12 @@ class Ear:
         solid += solid % BYTES
         words = []
         while solid >= WORD:
-            words.append(word(self._held[:WORD]))
+            words.append(word(bytes(self._held[:WORD])))
             del self._held[:WORD]
             solid -= WORD
         if len(self._held) - solid >= PAUSE:
             if solid:
-                words.append(word(self._held[:solid]))
+                words.append(word(bytes(self._held[:solid])))
             self._held.clear()
         return words
 

@@ -35,7 +35,7 @@ class Heard:
         self._open = not text[-1].isspace()
 
     def words(self, seconds: float) -> tuple[HypothesisWord, ...]:
-        """Words over an utterance of `seconds`: those that came together share the time since those before."""
+        """Words over an utterance of `seconds`; those that came together share the time behind the others."""
         timed: list[HypothesisWord] = []
         start = 0.0
         for until, group in groupby(self._words, key=lambda word: word[1]):

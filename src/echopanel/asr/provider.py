@@ -128,14 +128,15 @@ class Increment:
 class Stream(Protocol):
     """The way of one source's audio through a model, one utterance after the other.
 
-    One thread at a time calls `feed`, `finish` and `rest`; `close` may come from any thread at any time. After
-    an error a stream is good for nothing but `close`: its owner gives the utterance to a new one.
+    One thread at a time calls `feed`, `finish` and `rest`; `close` may come from any thread at any time.
+    After an error a stream is good for nothing but `close`: its owner gives the utterance to a new one.
     """
 
     def feed(self, samples: Samples) -> None:
         """Take the next samples of the utterance; waits while the model is not through with earlier ones.
 
         Raises:
+            ModelUnavailable: what it needs is not there, with what to do.
             TranscriptionFailed: the stream has broken, does not move any more, or was closed.
         """
         ...
@@ -167,7 +168,7 @@ class StreamingModel(Model, Protocol):
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """The ways to the recogniser that fail one by one, such as servers; one that keeps failing is left alone."""
+        """The ways to the recogniser, such as servers; one that keeps failing is left alone for a while."""
         ...
 
     @property

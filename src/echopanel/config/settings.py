@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic import model_validator as validates
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from echopanel.audio import Source
+from echopanel.config.base import Directory, Section, Token, expand, split, wrong
+from echopanel.config.voxtral import RealtimeSection, VoxtralSection
 from echopanel.machine.processor import available_cores
 
 APP = "echopanel"
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{8,}=*")  # token68 of RFC 9110, which fits the Authorization header
 _ORIGIN = re.compile(r"https?://[^/\s]+")
 
 
@@ -28,39 +28,16 @@ def data_directory() -> Path:
     return platformdirs.user_data_path(APP, appauthor=False)
 
 
-def _wrong(reason: str, option: str = "") -> PydanticCustomError:
-    """A broken rule; `option` is to be named where the rule is about several."""
-    return PydanticCustomError("echopanel", "{reason}", {"reason": reason, "option": option})
-
-
-def _check_token(token: SecretStr) -> SecretStr:
-    if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise _wrong("a token has 8 or more characters out of A-Z a-z 0-9 . _ ~ + / -")
-    return token
-
-
 def _check_origin(origin: str) -> str:
     if not _ORIGIN.fullmatch(origin):
-        raise _wrong(f"an origin looks like https://host:port, and {origin!r} does not")
+        raise wrong(f"an origin looks like https://host:port, and {origin!r} does not")
     return origin
 
 
 def _check_file(path: Path) -> Path:
     if not path.is_file():
-        raise _wrong("there is no such file")
+        raise wrong("there is no such file")
     return path
-
-
-def _expand(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise _wrong("there is no such user") from None
-
-
-def _split(value: object) -> object:
-    """Lists may be given as text, with commas."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def is_loopback(host: str) -> bool:
@@ -73,16 +50,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
-Directory = Annotated[Path, AfterValidator(_expand)]
-ExistingFile = Annotated[Path, AfterValidator(_expand), AfterValidator(_check_file)]
-
-
-class Section(BaseModel):
-    """A frozen group of settings; unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+ExistingFile = Annotated[Path, AfterValidator(expand), AfterValidator(_check_file)]
 
 
 class ServerSection(Section):
@@ -93,7 +62,7 @@ class ServerSection(Section):
     )
     port: int = Field(default=8765, ge=0, le=65_535, description="TCP port; 0 takes any free one.")
     token: Token | None = Field(default=None, description="Secret that clients must present.")
-    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(split)] = Field(
         default=(),
         description="Web pages besides our own that may open the socket, as `https://host:port`, by comma.",
     )
@@ -104,10 +73,10 @@ class ServerSection(Section):
     def _check_exposure(self) -> Self:
         if self.token is None and not is_loopback(self.host):
             reason = "other machines can reach this address; set server.token, or listen on 127.0.0.1"
-            raise _wrong(reason, "server.host")
+            raise wrong(reason, "server.host")
         if (self.tls_cert is None) is not (self.tls_key is None):
             missing = "server.tls_cert" if self.tls_cert is None else "server.tls_key"
-            raise _wrong("TLS needs server.tls_cert and server.tls_key, set both", missing)
+            raise wrong("TLS needs server.tls_cert and server.tls_key, set both", missing)
         return self
 
 
@@ -254,6 +223,8 @@ class Settings(Section):
     server: ServerSection = Field(default_factory=ServerSection)
     store: StoreSection = Field(default_factory=StoreSection)
     model: ModelSection = Field(default_factory=ModelSection)
+    voxtral: VoxtralSection = Field(default_factory=VoxtralSection)
+    realtime: RealtimeSection = Field(default_factory=RealtimeSection)
     engine: EngineSection = Field(default_factory=EngineSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     log: LogSection = Field(default_factory=LogSection)

@@ -47,7 +47,7 @@ class Captions:
         """Tell the text so far, which was said before second `until` of an utterance."""
         shown = utterance.agreement
         if not self.partials or len(text.split()) < len(shown.stable) + len(shown.tail):
-            return  # after a failure it is heard again from its start: nothing vanishes from the screen meanwhile
+            return  # after a failure it is heard again from its start, and nothing vanishes meanwhile
         utterance.covered = utterance.start + to_samples(until)
         partial = utterance.partial(Hypothesis(text), utterance.covered, self._clock)
         if partial is not None:

@@ -11,7 +11,7 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment
 from echopanel.audio import SAMPLE_RATE
 from echopanel.engine.speech import Speech
 from echopanel.engine.streams import OpenStream, Streams
-from echopanel.errors import Busy, TranscriptionFailed
+from echopanel.errors import ModelUnavailable, ProviderError, TranscriptionFailed
 from echopanel.policy.backoff import Backoff
 
 TRIES = 3
@@ -51,7 +51,7 @@ class Hearing:
 
         Raises:
             Busy: there is no stream for this source now.
-            TranscriptionFailed: trying again did not help.
+            TranscriptionFailed: trying again did not help, or would not.
         """
         tries = 1 if speech.utterance.deferred else TRIES
         self._on_text = on_text
@@ -59,8 +59,8 @@ class Hearing:
             last = attempt == tries - 1
             try:
                 hypothesis = await self._attempt(speech)
-            except Busy:
-                raise
+            except ModelUnavailable as error:
+                raise TranscriptionFailed(str(error)) from error
             except TranscriptionFailed as error:
                 if last:
                     raise
@@ -82,7 +82,7 @@ class Hearing:
             return
         try:
             await stream.rest()
-        except TranscriptionFailed as error:
+        except (TranscriptionFailed, ModelUnavailable) as error:
             self._broken(stream, error)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Hearing:
         try:
             await self._feed(stream, speech)
             hypothesis = await stream.finish()
-        except TranscriptionFailed as error:
+        except (TranscriptionFailed, ModelUnavailable) as error:
             self._broken(stream, error)
             raise
         self._streams.worked(stream)
@@ -119,6 +119,6 @@ class Hearing:
         self._heard.add(increment)
         self._on_text(self._heard.text, increment.until)
 
-    def _broken(self, stream: OpenStream, error: TranscriptionFailed) -> None:
+    def _broken(self, stream: OpenStream, error: ProviderError) -> None:
         self._streams.failed(stream, error)
         self.close()

@@ -68,7 +68,8 @@ class OpenStream:
 
         Raises:
             Busy: there is no room.
-            TranscriptionFailed: it cannot be opened.
+            ModelUnavailable: it can never be opened.
+            TranscriptionFailed: it cannot be opened now.
         """
         loop = asyncio.get_running_loop()
 
@@ -78,10 +79,7 @@ class OpenStream:
 
         opening = self._caller.call(model.open_stream, options, told, self.route)
         opening.add_done_callback(self._take)
-        try:
-            await self._in_time(asyncio.shield(opening), OPENING_S)
-        except ModelUnavailable as error:
-            raise TranscriptionFailed(str(error)) from error
+        await self._in_time(asyncio.shield(opening), OPENING_S)
 
     async def feed(self, samples: Samples) -> None:
         """As that of a `Stream`.
@@ -186,12 +184,10 @@ class Streams:
 
         Raises:
             Busy: there is no room.
-            TranscriptionFailed: none can be opened, or all ways have failed too often just now.
+            ModelUnavailable: none will do before somebody does something about it.
+            TranscriptionFailed: none can be opened now, or all ways have failed too often.
         """
-        try:
-            model = self._streaming()
-        except ModelUnavailable as error:
-            raise TranscriptionFailed(str(error)) from error
+        model = self._streaming()
         stream = OpenStream(self, self._route(model), Caller(f"stream-{next(self._numbers)}"), on_text)
         self._open[stream.route] += 1
         self._metrics.streams.set(self._open.total())
@@ -199,7 +195,7 @@ class Streams:
             await stream.begin(model, options)
         except BaseException as error:
             stream.close()
-            if isinstance(error, TranscriptionFailed):
+            if isinstance(error, TranscriptionFailed | ModelUnavailable):
                 self.failed(stream, error)
             raise
         return stream

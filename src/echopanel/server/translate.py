@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from echopanel.asr.provider import ModelSpec
+from echopanel.asr.voxtral.settings import VoxtralSettings
+from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.engine.settings import EngineSettings, LoadStrategy
@@ -27,18 +29,47 @@ UNMEASURED_SESSIONS = 10
 
 
 def model_spec(settings: Settings) -> ModelSpec:
-    """Which model to load: a name out of the catalogue, a directory, or a `.bin` file of whisper.cpp."""
-    model = settings.model
+    """Which model to load: out of the catalogue, a directory, a `.bin` file, or what its own section names."""
+    model, options = settings.model, provider_options(settings)
     path = Path(model.name).expanduser()
     own = path.is_dir() or path.suffix == MODEL_FILE_SUFFIX
+    name = path.name if own else model.name
+    if not own and isinstance(options, VoxtralSettings):
+        name = options.model.name if options.model else "voxtral"
+    elif not own and isinstance(options, RealtimeSettings):
+        name = options.model_name
     return ModelSpec(
         provider=model.provider,
-        name=path.name if own else model.name,
+        name=name,
         path=path if own else None,
         device=model.device,
         compute_type=model.compute_type,
         threads=settings.engine.max_inference,
+        options=options,
     )
+
+
+def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings | None:
+    """What only the chosen recogniser understands."""
+    voxtral, realtime = settings.voxtral, settings.realtime
+    match settings.model.provider:
+        case "voxtral":
+            return VoxtralSettings(
+                bin=voxtral.bin,
+                model=voxtral.model,
+                interval_s=voxtral.interval_s,
+                max_processes=voxtral.max_processes,
+                load_s=voxtral.load_s,
+            )
+        case "voxtral-realtime":
+            return RealtimeSettings(
+                urls=realtime.urls,
+                dialect=Dialect(realtime.dialect),
+                model=realtime.model or "",
+                token=realtime.token.get_secret_value() if realtime.token else "",
+                delay_ms=realtime.delay_ms,
+            )
+    return None
 
 
 def engine_settings(settings: Settings, carried: int | None = None) -> EngineSettings:

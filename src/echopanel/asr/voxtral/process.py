@@ -34,8 +34,6 @@ POLL_S = 0.005
 END_S = 5.0
 TERMINATE_S = 2.0
 
-OnText = Callable[[str, float], None]
-
 
 class Progress:
     """Tells a process that is slow from one that hangs: does it read what there is to read?"""
@@ -53,7 +51,7 @@ class Progress:
 
 
 class VoxtralProcess:
-    """A process in a group of its own. `on_text` is told of text, and how many bytes had been read by then."""
+    """A process in a group of its own. `on_text` is told of text, and of the bytes read by then."""
 
     def __init__(self, command: Sequence[str], hang_s: float) -> None:
         """Start it.
@@ -84,7 +82,8 @@ class VoxtralProcess:
     def __repr__(self) -> str:
         code = self._process.poll()
         state = "running" if code is None else f"ended with {code}"
-        return f"<VoxtralProcess {self.pid} [{state}, {self.written / BYTES_PER_SECOND:.1f} s, {self.monitor!r}]>"
+        seconds = self.written / BYTES_PER_SECOND
+        return f"<VoxtralProcess {self.pid} [{state}, {seconds:.1f} s, {self.monitor!r}]>"
 
     @property
     def pid(self) -> int:

@@ -17,8 +17,9 @@ DELAY_S = 0.48
 # Words may come a little later than that.
 MARGIN_S = 0.8
 READ_S = BLOCK / BYTES_PER_SECOND
-# The model resets itself after 5.12 s without text, which harms nothing in a silence, and after about 157 s of
-# audio, which swallows speech. So it is brought to the former before the latter: when there is time, or at once.
+# The model resets itself after 5.12 s without text, which harms nothing in a silence, and after about 157 s
+# of audio, which swallows speech. So it is brought to the former before the latter: when there is time, or at
+# once.
 SILENCE_S = 6.5
 RECYCLE_S = 90.0
 RECYCLE_NOW_S = 120.0
