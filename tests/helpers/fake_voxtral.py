@@ -1,8 +1,8 @@
 """A FAKE of antirez/voxtral.c: it proves how its processes are handled, not what Voxtral hears.
 
-It follows the behaviour that was measured on the genuine `voxtral --stdin`: arguments, exit codes, what
-it reads and when it prints, its resets, its signals. Its text is computed from the samples, so that audio that
-is lost, doubled or out of order shows: a word for each 0.24 s between stretches of zeros, made of a checksum.
+It follows what was measured on the genuine `voxtral --stdin`: arguments, exit codes, what it reads and when it
+prints, resets, signals. Its text is computed from the samples, so that audio that is lost, doubled or out of
+order shows: a word for each 0.24 s between stretches of zeros, made of a checksum.
 
 Run as a program it needs the standard library only. `FAKE_VOXTRAL` in its environment holds knobs as JSON.
 """

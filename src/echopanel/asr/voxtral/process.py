@@ -157,19 +157,19 @@ class VoxtralProcess:
             for output in self._outputs:
                 self._take(output)
 
-    def close(self) -> None:
+    def close(self, patience_s: float = END_S) -> None:
         """End it: the end of its input, then a signal, then force. From any thread, more than once."""
         with self._lock:
             if not self._closed:
                 self._closed = True
                 for end in self._pipe:
                     os.close(end)
-        for number, patience in ((None, END_S), (signal.SIGTERM, TERMINATE_S), (signal.SIGKILL, None)):
+        for number, wait_s in ((None, patience_s), (signal.SIGTERM, TERMINATE_S), (signal.SIGKILL, None)):
             if number is not None:
                 with suppress(ProcessLookupError):
                     os.killpg(self.pid, number)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
+                self._process.wait(wait_s)
                 break
         self._reader.join(TERMINATE_S)
 

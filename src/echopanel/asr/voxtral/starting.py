@@ -66,7 +66,7 @@ def start_process(settings: VoxtralSettings, threads: int) -> VoxtralProcess:
         process.write(PRIMING)
         process.settle()
     except TranscriptionFailed as error:
-        process.close()
+        process.close(0.0)
         raise ModelUnavailable(NAME, f"it does not start: {error}", "try the program by hand") from error
     process.progress.hang_s = max(settings.hang_s, 5 * settings.interval_s)
     return process
