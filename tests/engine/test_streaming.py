@@ -24,12 +24,11 @@ from echopanel.engine import streaming as streaming_module
 from echopanel.engine.events import Trouble
 from echopanel.engine.recovery import Past
 from echopanel.engine.streams import Streams
-from echopanel.errors import TranscriptionFailed
 from echopanel.policy.backoff import Backoff
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.transcript import Final, Gap, Partial
 from tests.engine.rig import pending, said, silence
-from tests.engine.stream_rig import Heard, hearing, loaded, soon, streaming
+from tests.engine.stream_rig import hearing, loaded, soon, streaming
 from tests.helpers.fake_voxtral import spoken
 from tests.helpers.speech import Speech
 from tests.helpers.voxtral import FakeBinary, babble, fake_binary
@@ -81,6 +80,7 @@ async def test_partials_come_before_the_final(make: Callable[..., FakeBinary]) -
         assert heard.of(Final) == []
         await heard.play(UTTERANCE[to_samples(2.4) :])
         await soon(lambda: bool(heard.of(Final)))
+        await heard.pipeline.flush()
         heard.check()
         segment = heard.of(Final)[0].segment
         assert (segment.id, segment.source, segment.language) == ("mic-1", Source.MIC, "en")
@@ -221,7 +221,7 @@ async def test_a_source_is_taken_up_again(make: Callable[..., FakeBinary]) -> No
 
 @pytest.mark.slow
 async def test_ten_minutes_in_one_process(make: Callable[..., FakeBinary]) -> None:
-    """No restart, nothing lost or doubled, and the last minute costs what the first did: the same messages."""
+    """No restart, nothing lost or doubled, and nothing grows."""
     binary = make()
     async with running(binary, interval_s=0.5) as streams, hearing(streams) as heard:
         minutes: list[int] = []
@@ -345,7 +345,7 @@ def drain_standby(streams: Streams) -> None:
 
 
 async def test_a_recogniser_that_keeps_failing_is_left_alone(make: Callable[..., FakeBinary]) -> None:
-    """After five failures in a row nothing is started for a while; at the end of the session the rest is lost."""
+    """After five failures in a row nothing is started for a while; when the session ends that is lost."""
     binary = make(crash_s=3)
     async with running(binary) as streams, hearing(streams) as heard:
         heard.feed(np.concatenate([said(babble(6.0, seed), silence(1.0)) for seed in range(4)]))
@@ -426,7 +426,7 @@ async def test_ending_a_session_ends_its_process(make: Callable[..., FakeBinary]
     binary = make()
     async with running(binary) as streams:
         async with hearing(streams) as heard:
-            await heard.play(babble(1.0))
+            await heard.play(babble(3.0))
             await soon(lambda: bool(heard.of(Partial)))
         await streams.close()
         with pytest.raises(ProcessLookupError):
@@ -449,7 +449,3 @@ async def test_a_model_that_is_gone_is_told(make: Callable[..., FakeBinary]) -> 
             assert "there is no program" in heard.of(Trouble)[-1].message
             assert heard.of(Trouble)[-1].given_up
             assert len(heard.pipeline.shed) == 1
-    assert issubclass(TranscriptionFailed, Exception)
-
-
-__all__ = ["Heard"]

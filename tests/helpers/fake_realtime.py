@@ -1,8 +1,9 @@
 """A FAKE of the realtime servers of vLLM and Mistral, with the traps of the genuine ones.
 
-It proves how connections are handled, not what Voxtral hears: its text is computed from the samples, like that
-of the fake `voxtral`. What is kept of the genuine servers: audio that comes between the end of an utterance and
-`done` is dropped; a second commit is ignored; errors leave the socket open; a model must be named first.
+It proves how connections are handled, not what Voxtral hears: its text is computed from the samples, like
+that of the fake `voxtral`. What is kept of the genuine servers: audio that comes between the end of an
+utterance and `done` is dropped; a second commit is ignored; errors leave the socket open; a model must be
+named first.
 """
 
 from __future__ import annotations

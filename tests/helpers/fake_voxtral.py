@@ -1,8 +1,8 @@
 """A FAKE of antirez/voxtral.c: it proves how its processes are handled, not what Voxtral hears.
 
-It follows what was measured on the genuine `voxtral --stdin`: arguments, exit codes, what it reads and when it
-prints, resets, signals. Its text is computed from the samples, so that audio that is lost, doubled or out of
-order shows: a word for each 0.24 s between stretches of zeros, made of a checksum.
+It follows what was measured on the genuine `voxtral --stdin`: arguments, exit codes, what it reads and when
+it prints, resets, signals. Its text is computed from the samples, so that audio that is lost, doubled or out
+of order shows: a word for each 0.24 s between stretches of zeros, made of a checksum.
 
 Run as a program it needs the standard library only. `FAKE_VOXTRAL` in its environment holds knobs as JSON.
 """
@@ -32,6 +32,7 @@ FLUSH = 17  # positions of padding at the end
 
 WORD = 3 * TOKEN * BYTES  # bytes of audio a word
 PAUSE = round(0.3 * RATE) * BYTES  # bytes of zeros that end a stretch
+SILENCE = bytes(PAUSE)
 LETTERS = "aeiouäöüéèñç語字音声"
 
 USAGE = """Usage: voxtral -d <model_dir> (-i <input.wav> | --stdin | --from-mic) [options]
@@ -57,22 +58,19 @@ class Ear:
 
     def push(self, pcm: bytes) -> list[str]:
         """The words that are certain now."""
-        if not self._held:
-            silent = len(pcm) - len(pcm.lstrip(b"\0"))
-            pcm = pcm[silent - silent % BYTES :]
         self._held += pcm
-        solid = len(self._held.rstrip(b"\0"))
-        solid += solid % BYTES
         words = []
-        while solid >= WORD:
-            words.append(word(bytes(self._held[:WORD])))
-            del self._held[:WORD]
-            solid -= WORD
-        if len(self._held) - solid >= PAUSE:
-            if solid:
-                words.append(word(bytes(self._held[:solid])))
-            self._held.clear()
-        return words
+        while True:
+            silent = len(self._held) - len(self._held.lstrip(b"\0"))
+            del self._held[: silent - silent % BYTES]
+            pause = self._held.find(SILENCE)
+            end = len(self._held.rstrip(b"\0")) if pause < 0 else pause
+            end += end % BYTES
+            sure = end - end % WORD if pause < 0 else end
+            words += [word(bytes(self._held[at : min(at + WORD, sure)])) for at in range(0, sure, WORD)]
+            del self._held[:sure]
+            if pause < 0:
+                return words
 
 
 def word(pcm: bytes) -> str:

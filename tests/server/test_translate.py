@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from echopanel.asr.provider import ModelSpec
+from echopanel.asr.voxtral.settings import VoxtralSettings
+from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import Source
 from echopanel.config import Settings
 from echopanel.engine.settings import LoadStrategy
@@ -91,6 +93,29 @@ def test_the_store(tmp_path: Path) -> None:
     archive = translate.archive(made)
     assert (archive.max_days, archive.max_bytes) == (3, 5_000_000)
     assert translate.archive(settings_of(tmp_path)).directory == tmp_path / "recordings"
+
+
+def test_voxtral(tmp_path: Path) -> None:
+    """Its options go with the model, which has the name of its directory."""
+    section = {"bin": "vx", "model": "~/v", "interval_s": 1.0, "max_processes": 3, "load_s": 9}
+    spec = translate.model_spec(settings_of(tmp_path, model={"provider": "voxtral"}, voxtral=section))
+    options = VoxtralSettings("vx", Path("~/v").expanduser(), 1.0, 3, 9)
+    assert (spec.provider, spec.name, spec.options) == ("voxtral", "v", options)
+
+
+def test_voxtral_on_servers(tmp_path: Path) -> None:
+    """Likewise; the model has the servers' name."""
+    section = {
+        "urls": "ws://a/v1/realtime, wss://b",
+        "dialect": "mistral",
+        "token": "correct-horse",
+        "delay_ms": 480,
+    }
+    settings = settings_of(tmp_path, model={"provider": "voxtral-realtime"}, realtime=section)
+    spec = translate.model_spec(settings)
+    urls = ("ws://a/v1/realtime", "wss://b")
+    assert spec.options == RealtimeSettings(urls, Dialect.MISTRAL, "", "correct-horse", 480)
+    assert spec.name == "voxtral-mini-transcribe-realtime-2602"
 
 
 def test_a_model_may_be_a_directory(tmp_path: Path) -> None:

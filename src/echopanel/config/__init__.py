@@ -14,6 +14,7 @@ from echopanel.config.settings import (
     data_directory,
     is_loopback,
 )
+from echopanel.config.voxtral import RealtimeSection, VoxtralSection
 
 __all__ = [
     "EngineSection",
@@ -21,9 +22,11 @@ __all__ = [
     "LimitsSection",
     "LogSection",
     "ModelSection",
+    "RealtimeSection",
     "ServerSection",
     "Settings",
     "StoreSection",
+    "VoxtralSection",
     "config_file",
     "data_directory",
     "is_loopback",
