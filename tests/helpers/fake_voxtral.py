@@ -55,20 +55,24 @@ class Ear:
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._within = False  # a stretch between silences
 
     def push(self, pcm: bytes) -> list[str]:
         """The words that are certain now."""
         self._held += pcm
         words = []
         while True:
-            silent = len(self._held) - len(self._held.lstrip(b"\0"))
-            del self._held[: silent - silent % BYTES]
+            if not self._within:
+                silent = len(self._held) - len(self._held.lstrip(b"\0"))
+                del self._held[: silent - silent % BYTES]
+                self._within = bool(self._held)
             pause = self._held.find(SILENCE)
             end = len(self._held.rstrip(b"\0")) if pause < 0 else pause
             end += end % BYTES
             sure = end - end % WORD if pause < 0 else end
             words += [word(bytes(self._held[at : min(at + WORD, sure)])) for at in range(0, sure, WORD)]
             del self._held[:sure]
+            self._within = self._within and pause < 0
             if pause < 0:
                 return words
 

@@ -186,6 +186,24 @@ def test_a_reset_behind_speech_is_none(faulty: Callable[..., FakeBinary]) -> Non
         model.close()
 
 
+def test_an_utterance_without_words_is_followed_by_a_fresh_start(
+    faulty: Callable[..., FakeBinary],
+) -> None:
+    """Silence adds up; the model must not reset itself just when somebody begins to speak."""
+    model = loaded(faulty())
+    try:
+        stream = opened(model)
+        for seed in range(12):
+            say(stream, np.zeros(4000 + 3000 * seed, np.float32))
+            assert stream.finish().text == ""
+            samples = babble(1.0, seed)
+            say(stream, samples)
+            heard = stream.finish()
+            assert (heard.text.split(), heard.doubt) == (words_of(samples), "")
+    finally:
+        model.close()
+
+
 def test_slow_steps_only_take_longer(faulty: Callable[..., FakeBinary]) -> None:
     """A process that works on is not taken for one that hangs."""
     model = loaded(faulty(step_ms=15), hang_s=1.0, interval_s=0.1)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from echopanel.asr.voxtral.monitor import Monitor
+from echopanel.asr.voxtral.monitor import FULL_RESET, Monitor
 from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE
 from echopanel.errors import TranscriptionFailed
 
@@ -62,6 +62,7 @@ class VoxtralProcess:
         self.on_text: Callable[[str, int], None] | None = None
         self.written = 0  # bytes
         self.losses: list[int] = []  # bytes that had been read when the model swallowed speech
+        self.resets: list[int] = []  # likewise when it started afresh
         self.monitor = Monitor()
         self.progress = Progress(hang_s)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -218,10 +219,11 @@ class VoxtralProcess:
             self.on_text(text, self.written - self.unread)
 
     def _note(self, data: bytes) -> None:
-        before = self.monitor.losses
+        losses, resets = self.monitor.losses, self.monitor.counts[FULL_RESET]
         self.monitor.push(data)
-        if self.monitor.losses > before:
-            self.losses.append(self.written - self.unread)
+        read = self.written - self.unread
+        self.losses += [read] * (self.monitor.losses - losses)
+        self.resets += [read] * (self.monitor.counts[FULL_RESET] - resets)
 
 
 def start(command: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:

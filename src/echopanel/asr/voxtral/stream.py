@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from echopanel.asr.increments import Heard
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment
-from echopanel.asr.voxtral.monitor import FULL_RESET
 from echopanel.asr.voxtral.process import BLOCK, BYTES_PER_SECOND, VoxtralProcess
 from echopanel.audio import Samples, float_to_pcm16, to_seconds
 from echopanel.errors import TranscriptionFailed
@@ -21,6 +20,8 @@ READ_S = BLOCK / BYTES_PER_SECOND
 # of audio, which swallows speech. So it is brought to the former before the latter: when there is time, or at
 # once.
 SILENCE_S = 6.5
+# What comes during such a reset may be lost: no utterance begins when one is near.
+QUIET_S = 2.6
 RECYCLE_S = 90.0
 RECYCLE_NOW_S = 120.0
 # After 20 s without work it resets itself as well: give it silence to do that with.
@@ -53,6 +54,7 @@ class VoxtralStream:
         self._fed = 0  # samples of the utterance
         self._start = process.written  # byte at which the utterance began
         self._fresh_at = process.written  # byte at which the model was in a clean state
+        self._quiet_from = process.written  # byte behind which there was no text
         self._worked_at = time.monotonic()
         self._heard = Heard()
 
@@ -89,20 +91,22 @@ class VoxtralStream:
 
     def rest(self) -> None:
         """Bring the model to a clean state if it may need one soon."""
-        self._recycle(RECYCLE_S)
+        if self._worn(RECYCLE_S):
+            self._recycle()
 
     def start_afresh(self) -> None:
         """Bring the model to a clean state, whether it needs one or not."""
-        self._recycle(0.0)
+        self._recycle()
 
     def close(self) -> None:
         """End the process, whatever it does."""
         self._release(self._process)
 
     def _begin(self) -> None:
-        self._recycle(RECYCLE_NOW_S)
         if time.monotonic() - self._worked_at > IDLE_S:
             self._write(WAKE)
+        if self._worn(RECYCLE_NOW_S):
+            self._recycle()
         self._start = self._process.written
         self._process.on_text = self._hear
 
@@ -111,6 +115,7 @@ class VoxtralStream:
         self._worked_at = time.monotonic()
 
     def _hear(self, text: str, read: int) -> None:
+        self._quiet_from = read
         until = (read - self._start) / BYTES_PER_SECOND - DELAY_S
         increment = Increment(text, min(max(until, 0.0), to_seconds(self._fed)))
         self._heard.add(increment)
@@ -119,22 +124,34 @@ class VoxtralStream:
     def _doubt(self) -> str:
         """Whether the model was reset before it was through with the utterance."""
         through = self._start + (to_seconds(self._fed) + self._tail_s) * BYTES_PER_SECOND + BLOCK
-        if any(self._start <= at <= through for at in self._process.losses):
+        lossy = [*self._process.losses, *(self._process.resets if self._heard.text else ())]
+        if any(self._start <= at <= through for at in lossy):
             return "the model was reset in the middle of speech"
         return ""
 
-    def _recycle(self, after_s: float) -> None:
-        """Make the model start afresh, in silence.
+    def _worn(self, after_s: float) -> bool:
+        """Whether the model has been at it for so long, swallowed speech, or would reset itself soon."""
+        written = self._process.written
+        used, quiet = written - self._fresh_at, written - self._quiet_from
+        return (
+            used >= after_s * BYTES_PER_SECOND
+            or quiet > QUIET_S * BYTES_PER_SECOND
+            or bool(self._process.losses)
+        )
+
+    def _recycle(self) -> None:
+        """Give the model silence until it starts afresh, and little more: it would do so again.
 
         Raises:
             TranscriptionFailed: also if it does not: another process will have to do.
         """
-        if self._process.written - self._fresh_at < after_s * BYTES_PER_SECOND and not self._process.losses:
-            return
-        before = self._process.monitor.counts[FULL_RESET]
-        self._write(bytes(blocks(SILENCE_S + self._tail_s)))
-        self._process.settle()
-        if self._process.monitor.counts[FULL_RESET] == before:
-            raise TranscriptionFailed("voxtral did not start afresh in a silence")
+        resets = len(self._process.resets)
+        limit = self._process.written + blocks(SILENCE_S + self._tail_s)
+        while len(self._process.resets) == resets:
+            if self._process.written > limit:
+                raise TranscriptionFailed("voxtral did not start afresh in a silence")
+            self._write(bytes(2 * BLOCK))
+            self._process.settle()
         self._process.losses.clear()
-        self._fresh_at = self._process.written - blocks(SILENCE_S)
+        self._process.resets.clear()
+        self._fresh_at = self._quiet_from = self._process.written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -33,7 +33,8 @@ class Connection:
         self.opened_at = time.monotonic()
         self.on_reply: Callable[[Reply], None] | None = None
         self.ended = ""  # why nothing comes any more
-        self._socket = open_socket(self.codec.address(url), settings)
+        self._closing = ExitStack()
+        self._socket = open_socket(self.codec.address(url), settings, self._closing)
         self._created = threading.Event()
         self._reader = threading.Thread(target=self._read, name="voxtral-realtime", daemon=True)
         self._reader.start()
@@ -60,7 +61,7 @@ class Connection:
     def close(self) -> None:
         """Close it; from any thread."""
         with suppress(OSError, WebSocketException):
-            self._socket.close()
+            self._closing.close()
 
     def _read(self) -> None:
         try:
@@ -84,8 +85,8 @@ class Connection:
             self.on_reply(Refused(reason))
 
 
-def open_socket(address: str, settings: RealtimeSettings) -> ClientConnection:
-    """Connect.
+def open_socket(address: str, settings: RealtimeSettings, closing: ExitStack) -> ClientConnection:
+    """Connect; `closing` closes it.
 
     Raises:
         ModelUnavailable: the server does not want us, whenever we come.
@@ -93,8 +94,10 @@ def open_socket(address: str, settings: RealtimeSettings) -> ClientConnection:
     """
     headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else None
     try:
-        return connect(
-            address, additional_headers=headers, open_timeout=settings.connect_s, close_timeout=CLOSE_S
+        return closing.enter_context(
+            connect(
+                address, additional_headers=headers, open_timeout=settings.connect_s, close_timeout=CLOSE_S
+            )
         )
     except InvalidStatus as error:
         status = error.response.status_code
