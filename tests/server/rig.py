@@ -277,7 +277,7 @@ def settings_of(data: Path, **sections: Mapping[str, object]) -> Settings:
         "limits": {},
     }
     for section, values in sections.items():
-        given[section] = {**given[section], **values}
+        given[section] = {**given.get(section, {}), **values}
     return Settings.model_validate(given)
 
 

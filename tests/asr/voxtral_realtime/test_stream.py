@@ -128,7 +128,7 @@ def test_a_server_that_says_nothing_is_given_up(vllm: FakeServer, opened: Open) 
     """Neither text nor the empty increments that are signs of life, over some speech and some time."""
     vllm.faults.hang_s = 0.5
     stream = opened(vllm)
-    say(stream, babble(2.0))
+    stream.feed(babble(2.0))
     with pytest.raises(TranscriptionFailed, match=r"no sign of life for 0\.3 s"):
         stream.finish()
 

@@ -33,14 +33,16 @@ class Connection:
         self.opened_at = time.monotonic()
         self.on_reply: Callable[[Reply], None] | None = None
         self.ended = ""  # why nothing comes any more
+        self.refused: Refused | None = None  # what was said against our settings
         self._closing = ExitStack()
         self._socket = open_socket(self.codec.address(url), settings, self._closing)
         self._created = threading.Event()
         self._reader = threading.Thread(target=self._read, name="voxtral-realtime", daemon=True)
         self._reader.start()
         if not self._created.wait(settings.connect_s) or self.ended:
+            reason = self.ended or "it does not begin a session"
             self.close()
-            raise TranscriptionFailed(f"{url}: {self.ended or 'it does not begin a session'}")
+            raise TranscriptionFailed(f"{url}: {reason}")
         self.send(self.codec.configure())
 
     def __repr__(self) -> str:
@@ -77,6 +79,8 @@ class Connection:
             self._created.set()
         elif reply is not None and self.on_reply is not None:
             self.on_reply(reply)
+        elif isinstance(reply, Refused):
+            self.refused = reply
 
     def _end(self, reason: str) -> None:
         self.ended = reason

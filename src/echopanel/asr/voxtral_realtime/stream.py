@@ -114,8 +114,10 @@ class RealtimeStream:
             self._reconnect()  # there was never time for it
         self._generation = generation = _Generation()
         self._connection.on_reply = lambda reply: self._take(generation, reply)
+        generation.refused = self._connection.refused
         if self._connection.ended:
             raise TranscriptionFailed(f"{self._connection.url}: {self._connection.ended}")
+        self._check(generation)
         self._connection.send(self._connection.codec.begin())
         return generation
 
@@ -147,7 +149,7 @@ class RealtimeStream:
                 generation.whole = text
                 generation.over.set()
             case Refused():
-                generation.refused = reply
+                generation.refused = generation.refused or reply
                 generation.over.set()
 
     def _check(self, generation: _Generation) -> None:
