@@ -119,7 +119,7 @@ async def test_no_more_sessions_than_there_are_processes(tmp_path: Path) -> None
 async def test_a_model_that_does_not_work_is_told_at_the_start(tmp_path: Path) -> None:
     """The reason is that of the program, or of the server."""
     binary = fake_binary(tmp_path / "fake", crash_s=1.5)
-    with pytest.raises(ModelUnavailable, match="first inference failed: .*code -6"):
+    with pytest.raises(ModelUnavailable, match=r"first inference failed: .*code -6"):
         async with started(binary.spec()):
             pass
     with fake_server() as server:

@@ -63,5 +63,5 @@ class RealtimeSection(Section):
         ge=80,
         le=2400,
         multiple_of=80,
-        description="How long the model of `mistral` waits before it decides; none: the server's own value.",
+        description="How long the model of `mistral` waits, in milliseconds; none: as the server likes.",
     )

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 STUCK_S = 60.0
 OPENING_S = 300.0
 SOURCES = 2  # of a session
+# A way that failed so lately is taken only if there is no other.
+LATELY_S = 10.0
 
 
 class Listening(Protocol):
@@ -136,6 +138,7 @@ class Streams:
         self._model = model
         self._metrics = metrics
         self._breakers: dict[str, Breaker] = {}
+        self._failed_at: dict[str, float] = {}
         self._open: Counter[str] = Counter()
         self._sources: WeakSet[Listening] = WeakSet()
         self._freeing: set[asyncio.Task[None]] = set()
@@ -204,9 +207,10 @@ class Streams:
         """A stream has broken."""
         self.last_error = str(error)
         self._metrics.stream_failures.inc()
+        now = self._failed_at[stream.route] = time.monotonic()
         breaker = self._breaker(stream.route)
         before = breaker.state
-        breaker.fail(time.monotonic())
+        breaker.fail(now)
         log.warning("stream failed", route=stream.route, error=str(error), breaker=breaker.state.value)
         if breaker.state is BreakerState.OPEN and before is not BreakerState.OPEN:
             log.error("recogniser left alone for a while", route=stream.route, error=str(error))
@@ -240,7 +244,11 @@ class Streams:
 
     def _route(self, model: StreamingModel) -> str:
         now = time.monotonic()
-        for route in sorted(model.routes, key=lambda route: self._open[route]):
+
+        def unfit(route: str) -> tuple[bool, int]:
+            return now - self._failed_at.get(route, -LATELY_S) < LATELY_S, self._open[route]
+
+        for route in sorted(model.routes, key=unfit):
             if self._breaker(route).allow(now):
                 return route
         raise TranscriptionFailed(f"the recogniser is left alone for a while: {self.failing}")

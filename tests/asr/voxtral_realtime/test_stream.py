@@ -128,9 +128,14 @@ def test_a_server_that_says_nothing_is_given_up(vllm: FakeServer, opened: Open) 
     """Neither text nor the empty increments that are signs of life, over some speech and some time."""
     vllm.faults.hang_s = 0.5
     stream = opened(vllm)
-    stream.feed(babble(2.0))
+
+    def speak() -> None:
+        for seed in range(200):
+            stream.feed(babble(0.1, seed))
+            threading.Event().wait(0.01)
+
     with pytest.raises(TranscriptionFailed, match=r"no sign of life for 0\.3 s"):
-        stream.finish()
+        speak()
 
 
 def test_a_burst_is_no_silence(vllm: FakeServer, opened: Open) -> None:

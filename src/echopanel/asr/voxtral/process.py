@@ -115,6 +115,7 @@ class VoxtralProcess:
         rest = memoryview(data)
         while rest:
             self.check()
+            self.pump()
             count = self._write_some(rest)
             rest = rest[count:]
             if not count:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from echopanel.asr.increments import Heard
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment
-from echopanel.asr.voxtral.process import BLOCK, BYTES_PER_SECOND, VoxtralProcess
+from echopanel.asr.voxtral.process import BLOCK, BYTES_PER_SECOND, PIPE_BYTES, VoxtralProcess
 from echopanel.audio import Samples, float_to_pcm16, to_seconds
 from echopanel.errors import TranscriptionFailed
 
@@ -107,6 +107,7 @@ class VoxtralStream:
             self._write(WAKE)
         if self._worn(RECYCLE_NOW_S):
             self._recycle()
+        self._process.resets.clear()
         self._start = self._process.written
         self._process.on_text = self._hear
 
@@ -123,9 +124,10 @@ class VoxtralStream:
 
     def _doubt(self) -> str:
         """Whether the model was reset before it was through with the utterance."""
-        through = self._start + (to_seconds(self._fed) + self._tail_s) * BYTES_PER_SECOND + BLOCK
+        # A symbol may be seen when the process has already read what waited in the pipe.
+        through = self._start + (to_seconds(self._fed) + self._tail_s) * BYTES_PER_SECOND + PIPE_BYTES
         lossy = [*self._process.losses, *(self._process.resets if self._heard.text else ())]
-        if any(self._start <= at <= through for at in lossy):
+        if any(at <= through for at in lossy):
             return "the model was reset in the middle of speech"
         return ""
 
