@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pytest
@@ -17,21 +18,26 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, Model, ModelSpec, 
 from echopanel.asr.whisper_cpp import WhisperCpp
 from echopanel.audio import SAMPLE_RATE, Chunk, Samples, Source
 from echopanel.errors import TranscriptionFailed
+from tests.helpers.fake_realtime import served_by_server
 from tests.helpers.speech import Speech
+from tests.helpers.voxtral import served_by_program
 
-PROVIDERS: dict[str, Callable[[Catalog], Provider]] = {
-    "fake": lambda _: Fake(),
-    "faster-whisper": FasterWhisper,
-    "whisper-cpp": lambda catalog: WhisperCpp(GgmlFiles(catalog)),
+PROVIDERS: dict[str, Callable[[Catalog], AbstractContextManager[Provider]]] = {
+    "fake": lambda _: nullcontext(Fake()),
+    "faster-whisper": lambda catalog: nullcontext(FasterWhisper(catalog)),
+    "voxtral": lambda _: served_by_program(),
+    "voxtral-realtime": lambda _: served_by_server(),
+    "whisper-cpp": lambda catalog: nullcontext(WhisperCpp(GgmlFiles(catalog))),
 }
 FINAL = DecodeOptions(language="en", word_timestamps=True)
 PARTIAL = DecodeOptions(language="en", final=False)
 
 
 @pytest.fixture(scope="module", params=sorted(PROVIDERS))
-def provider(request: pytest.FixtureRequest, catalog: Catalog) -> Provider:
+def provider(request: pytest.FixtureRequest, catalog: Catalog) -> Iterator[Provider]:
     """Each provider in turn."""
-    return PROVIDERS[request.param](catalog)
+    with PROVIDERS[request.param](catalog) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +142,14 @@ def test_the_same_audio_gives_the_same_text(model: Model, two_cities: Speech) ->
 
 
 def test_a_prefix_is_repeated(provider: Provider, model: Model, two_cities: Speech) -> None:
-    """What is already known of a chunk comes back at the beginning of its text, and the rest follows."""
+    """What is known of a chunk comes back at the start of its text, or is passed over without harm."""
     part = utterances(two_cities)[0]
     (heard,) = model.transcribe([part], [PARTIAL])
     prefix = " ".join(heard.text.split()[:3])
     options = DecodeOptions(language="en", final=False, prefix=prefix, word_timestamps=True)
     (again,) = model.transcribe([part], [options])
-    assert provider.capabilities.prefix
+    if not provider.capabilities.prefix:
+        assert again.text == heard.text
     assert again.text.startswith(prefix)
     assert len(again.text) > len(prefix)
     assert " ".join(word.text for word in again.words) == again.text

@@ -15,12 +15,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+from echopanel.asr.provider import Model, ModelSpec, Provider
+from echopanel.asr.voxtral_realtime import VoxtralRealtime
+from echopanel.asr.voxtral_realtime.settings import RealtimeSettings
 from tests.helpers.fake_voxtral import BYTES, DELAY, RATE, TOKEN, Ear
 
 MODEL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
@@ -236,6 +239,23 @@ def fake_server(server: FakeServer | None = None) -> Iterator[FakeServer]:
         fake.url = f"ws://127.0.0.1:{port_of(listening)}{PATH}"
         yield fake
     thread.join()
+
+
+class ServedVoxtral(VoxtralRealtime):
+    """The provider, at a fake server whatever it is asked for."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def load(self, spec: ModelSpec) -> Model:
+        return super().load(replace(spec, options=RealtimeSettings((self._url,))))
+
+
+@contextmanager
+def served_by_server() -> Iterator[Provider]:
+    """The provider `voxtral-realtime` at a fake server of its own."""
+    with fake_server() as server:
+        yield ServedVoxtral(server.url)
 
 
 def port_of(server: Server) -> int:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from echopanel.asr.provider import ModelSpec
+from echopanel.asr.provider import Model, ModelSpec, Provider
+from echopanel.asr.voxtral import Voxtral
 from echopanel.asr.voxtral.settings import VoxtralSettings
 from echopanel.audio import Samples, to_samples
 from tests.helpers import fake_voxtral
@@ -62,6 +66,23 @@ def fake_binary(folder: Path, **knobs: Any) -> FakeBinary:
     )
     binary.program.chmod(0o755)
     return binary
+
+
+class FakeVoxtral(Voxtral):
+    """The provider, on a fake program whatever it is asked for."""
+
+    def __init__(self, binary: FakeBinary) -> None:
+        self._binary = binary
+
+    def load(self, spec: ModelSpec) -> Model:
+        return super().load(replace(spec, options=self._binary.settings()))
+
+
+@contextmanager
+def served_by_program() -> Iterator[Provider]:
+    """The provider `voxtral` on a fake program of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield FakeVoxtral(fake_binary(Path(folder, "fake")))
 
 
 def babble(seconds: float, seed: int = 0) -> Samples:

@@ -7,6 +7,13 @@ from itertools import groupby
 from echopanel.asr.provider import HypothesisWord, Increment
 
 
+def spread(text: str, seconds: float) -> tuple[HypothesisWord, ...]:
+    """Words at even distances, for audio that was heard at once."""
+    heard = Heard()
+    heard.add(Increment(text, seconds))
+    return heard.words(seconds)
+
+
 class Heard:
     """The text of one utterance so far. Its words have no times of their own, only latest ones."""
 

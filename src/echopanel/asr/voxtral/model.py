@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from echopanel.asr.increments import spread
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream
 from echopanel.asr.voxtral.pool import Pool
 from echopanel.asr.voxtral.stream import VoxtralStream
@@ -80,4 +82,5 @@ class VoxtralModel:
             stream.close()
             raise
         self._pool.put_back(process)
-        return heard
+        words = spread(heard.text, chunk.seconds) if options.word_timestamps else ()
+        return replace(heard, words=words)

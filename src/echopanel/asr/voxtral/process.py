@@ -40,6 +40,7 @@ class Progress:
 
     def __init__(self, hang_s: float) -> None:
         self.hang_s = hang_s
+        self.hung = False
         self._read = 0
         self._moved_at = time.monotonic()
 
@@ -47,7 +48,8 @@ class Progress:
         """Whether nothing of what waits has been read for too long; `read` are all bytes read so far."""
         if read > self._read or not unread:
             self._read, self._moved_at = read, now
-        return now - self._moved_at > self.hang_s
+        self.hung = now - self._moved_at > self.hang_s
+        return self.hung
 
 
 class VoxtralProcess:
@@ -166,6 +168,8 @@ class VoxtralProcess:
                 self._closed = True
                 for end in self._pipe:
                     os.close(end)
+        if self.progress.hung:
+            patience_s = 0.0  # it would not see the end of its input
         for number, wait_s in ((None, patience_s), (signal.SIGTERM, TERMINATE_S), (signal.SIGKILL, None)):
             if number is not None:
                 with suppress(ProcessLookupError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from echopanel.asr.increments import spread
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream
 from echopanel.asr.voxtral_realtime.connection import Connection
 from echopanel.asr.voxtral_realtime.settings import RealtimeSettings
@@ -74,6 +76,8 @@ class RealtimeModel:
         stream = self.open_stream(options, lambda _: None, route)
         try:
             stream.feed(chunk.samples)
-            return stream.finish()
+            heard = stream.finish()
         finally:
             stream.close()
+        words = spread(heard.text, chunk.seconds) if options.word_timestamps else ()
+        return replace(heard, words=words)
