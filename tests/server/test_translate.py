@@ -12,6 +12,7 @@ from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import Source
 from echopanel.config import Settings
 from echopanel.engine.settings import LoadStrategy
+from echopanel.machine.detect import ram_bytes
 from echopanel.server import translate
 from tests.server.rig import settings_of
 
@@ -99,7 +100,7 @@ def test_voxtral(tmp_path: Path) -> None:
     """Its options go with the model, which has the name of its directory."""
     section = {"bin": "vx", "model": "~/v", "interval_s": 1.0, "max_processes": 3, "load_s": 9}
     spec = translate.model_spec(settings_of(tmp_path, model={"provider": "voxtral"}, voxtral=section))
-    options = VoxtralSettings("vx", Path("~/v").expanduser(), 1.0, 3, 9)
+    options = VoxtralSettings("vx", Path("~/v").expanduser(), 1.0, 3, ram_bytes(), 9)
     assert (spec.provider, spec.name, spec.options) == ("voxtral", "v", options)
 
 

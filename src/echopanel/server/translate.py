@@ -11,6 +11,7 @@ from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.engine.settings import EngineSettings, LoadStrategy
+from echopanel.machine.detect import ram_bytes
 from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
@@ -59,6 +60,7 @@ def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings |
                 model=voxtral.model,
                 interval_s=voxtral.interval_s,
                 max_processes=voxtral.max_processes,
+                ram_bytes=ram_bytes(),
                 load_s=voxtral.load_s,
             )
         case "voxtral-realtime":

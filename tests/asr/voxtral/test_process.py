@@ -56,14 +56,12 @@ def test_it_has_a_process_group_of_its_own(settings: VoxtralSettings, start: Sta
 def test_what_is_not_read_is_known_exactly(settings: VoxtralSettings, start: Start) -> None:
     """No audio hides in a buffer: to a process that stands still, little can be given, and it shows."""
     process = start(settings)
-    process.settle()
+    until(lambda: process.unread == 0)
     os.kill(process.pid, signal.SIGSTOP)
-    waiting = process.unread
     writer = threading.Thread(target=lambda: process.write(bytes(8 * BLOCK)))
     written = process.written
     writer.start()
-    until(lambda: process.unread > PIPE_BYTES - BLOCK)
-    assert process.unread == waiting + process.written - written <= PIPE_BYTES
+    until(lambda: process.unread == process.written - written == PIPE_BYTES)
     os.kill(process.pid, signal.SIGCONT)
     writer.join()
     process.settle()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from echopanel.asr.voxtral.settings import processes_that_fit, ram_bytes
+from echopanel.asr.voxtral.settings import processes_that_fit
 
 WEIGHTS = 8_900_000_000
 
@@ -15,13 +13,3 @@ WEIGHTS = 8_900_000_000
 def test_memory_bounds_the_processes(ram_gb: int, count: int) -> None:
     """Beside the weights, which are there once, in four fifths of the memory; never none, never hundreds."""
     assert processes_that_fit(WEIGHTS, ram_gb * 1_000_000_000) == count
-
-
-def test_a_container_has_what_it_may_use(tmp_path: Path) -> None:
-    """A limit counts, its absence does not."""
-    limit = tmp_path / "memory.max"
-    whole = ram_bytes(limit)
-    limit.write_text("1000000\n")
-    assert ram_bytes(limit) == 1_000_000
-    limit.write_text("max\n")
-    assert ram_bytes(limit) == whole > 1_000_000

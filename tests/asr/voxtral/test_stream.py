@@ -173,8 +173,8 @@ def test_a_reset_in_speech_is_a_doubt(faulty: Callable[..., FakeBinary], at_s: f
 
 def test_a_reset_behind_speech_is_none(faulty: Callable[..., FakeBinary]) -> None:
     """All words were there already; what would be swallowed next is silence."""
-    # Priming is 0.9 s; the utterance ends at 4.9 s, its last word is out at 6.1 s.
-    model = loaded(faulty(eos_s=6.5))
+    # Priming is 0.9 s; the utterance ends at 4.9 s, its last word is out at 6.1 s, the silence ends at 7.2 s.
+    model = loaded(faulty(eos_s=6.9))
     try:
         stream = opened(model)
         for seed in range(3):

@@ -8,7 +8,7 @@ from functools import partial
 from echopanel.asr.provider import Capabilities, Model, ModelSpec
 from echopanel.asr.voxtral.model import MAX_SECONDS, VoxtralModel
 from echopanel.asr.voxtral.pool import Pool
-from echopanel.asr.voxtral.settings import VoxtralSettings, processes_that_fit, ram_bytes
+from echopanel.asr.voxtral.settings import VoxtralSettings, processes_that_fit
 from echopanel.asr.voxtral.starting import WEIGHTS, check_files, start_process
 
 
@@ -45,7 +45,7 @@ class Voxtral:
         """
         settings = settings_of(spec)
         _, folder = check_files(settings)
-        fitting = processes_that_fit((folder / WEIGHTS).stat().st_size, ram_bytes())
+        fitting = processes_that_fit((folder / WEIGHTS).stat().st_size, settings.ram_bytes)
         pool = Pool(partial(start_process, settings, spec.threads), settings.max_processes or fitting)
         pool.prepare()
         return VoxtralModel(pool, settings.interval_s)

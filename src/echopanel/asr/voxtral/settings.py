@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,13 @@ from pathlib import Path
 PROCESS_BYTES = 1_100_000_000
 RAM_SHARE = 0.8
 MOST_PROCESSES = 32
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
 class VoxtralSettings:
     """`bin` is the program's name or path, `model` its model directory; times in seconds.
 
-    `interval_s`: new audio that the encoder waits for. `max_processes`: None for as many as the memory holds.
+    `interval_s`: new audio that the encoder waits for. `max_processes`: None for as many as `ram_bytes` hold.
     `load_s`: how long a process may take until it hears. `hang_s`: how long it may go without reading.
     """
 
@@ -25,6 +23,7 @@ class VoxtralSettings:
     model: Path | None = None
     interval_s: float = 0.5
     max_processes: int | None = None
+    ram_bytes: int = 16_000_000_000
     load_s: float = 120.0
     hang_s: float = 10.0
 
@@ -33,12 +32,3 @@ def processes_that_fit(weights_bytes: int, ram_bytes: int) -> int:
     """How many processes hold in memory beside the weights; one is always tried."""
     room = RAM_SHARE * ram_bytes - weights_bytes
     return max(1, min(MOST_PROCESSES, int(room // PROCESS_BYTES)))
-
-
-def ram_bytes(cgroup_limit: Path = CGROUP_LIMIT) -> int:
-    """Memory that this process may use: that of the machine, or of its container."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(machine, int(cgroup_limit.read_text()))
-    except (OSError, ValueError):  # no cgroup, or `max`
-        return machine
