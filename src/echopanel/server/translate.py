@@ -30,7 +30,7 @@ UNMEASURED_SESSIONS = 10
 
 
 def model_spec(settings: Settings) -> ModelSpec:
-    """Which model to load: out of the catalogue, a directory, a `.bin` file, or what its own section names."""
+    """Which model to load: from the catalogue, a path, or what the provider's own section names."""
     model, options = settings.model, provider_options(settings)
     path = Path(model.name).expanduser()
     own = path.is_dir() or path.suffix == MODEL_FILE_SUFFIX
