@@ -103,6 +103,27 @@ def test_an_existing_file_is_not_overwritten_by_mistake(program: Program, data: 
     assert file.read_text() == TEXT
 
 
+def test_sessions_are_found_by_their_words(program: Program, store: TranscriptStore, data: str) -> None:
+    """A line for the session and one for each place, as people read it or as JSON."""
+    segment = Segment("b", Source.SYSTEM, 3.0, 4.0, "Morning\x1b[2J!", 48_000, 64_000)
+    store.add_events(LIVE, [StoredEvent(1, Final(segment))])
+    lines = program("sessions", "search", "morn", data).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [LIVE, "[00:00:03]", ENDED, "[00:00:01]"]
+    assert lines[1::2] == ["  [00:00:03] Others: Morning�[2J!", "  [00:00:01] You: Good morning."]
+    [row] = program("sessions", "search", "good", data, "--json").stdout.splitlines()
+    assert json.loads(row)["hits"][0]["parts"][0] == {"text": "Good", "hit": True}
+    nothing = program("sessions", "search", "evening", data)
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "nothing found\n")
+
+
+def test_a_session_is_renamed(program: Program, store: TranscriptStore, data: str) -> None:
+    """The server that runs meanwhile sees it at once."""
+    assert program("sessions", "rename", ENDED, " Budget  2027", data).exit_code == 0
+    assert store.session(ENDED).title == "Budget 2027"
+    code, line = program.refusal("sessions", "rename", UNKNOWN, "x", data)
+    assert (code, UNKNOWN in line) == (1, True)
+
+
 @pytest.mark.parametrize("command", ["show", "export", "delete"])
 @pytest.mark.parametrize("session", [UNKNOWN, "../../etc/passwd", ""])
 def test_an_unknown_session_is_named_with_the_way_to_the_others(

@@ -341,3 +341,12 @@ class Hasty:
 def talk(*levels: float) -> Samples:
     """An utterance of a second for each level, each with a second of silence behind it."""
     return np.repeat(np.array([[level, 0.0] for level in levels], np.float32), SAMPLE_RATE)
+
+
+async def meeting(served: Served, title: str = "Weekly meeting") -> m.Ready:
+    """A session that has ended, with two utterances of `mic` and one of `system`."""
+    async with served.started(Source.MIC, Source.SYSTEM, title=title, language="en") as client:
+        await client.speak(talk(0.25, 0.5), Source.MIC)
+        await client.speak(talk(0.75), Source.SYSTEM)
+        await client.stop()
+    return client.ready

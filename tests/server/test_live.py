@@ -373,7 +373,7 @@ async def test_a_client_that_does_not_read_is_let_go_and_may_come_back(
         return replace(live_limits(*arguments), outbox=50)
 
     monkeypatch.setattr("echopanel.server.app.live_limits", small)
-    monkeypatch.setattr("echopanel.server.live.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("echopanel.server.door.CLOSE_TIMEOUT_S", 0.1)
     async with serving(settings_of(tmp_path), fake) as served:
         async with served.started(partials=False) as client:
             await client.speak(talk(0.5))

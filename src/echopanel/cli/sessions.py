@@ -16,18 +16,21 @@ from echopanel.cli import options, output
 from echopanel.errors import EchoPanelError
 
 if TYPE_CHECKING:
+    from echopanel.store.search import Found
     from echopanel.store.transcripts import SessionRecord, TranscriptStore
     from echopanel.transcript import Coverage
 
 ABOUT = """
-List, show, export and delete kept transcripts.
+List, search, show, rename, export and delete kept transcripts.
 
 Works on the data directory itself, whether a server is running or not.
 
 \b
 Examples:
   echopanel sessions list
+  echopanel sessions search "next budget"
   echopanel sessions show 0123456789abcdef
+  echopanel sessions rename 0123456789abcdef "Budget 2027"
   echopanel sessions export 0123456789abcdef --format srt --output talk.srt
   echopanel sessions delete 0123456789abcdef
 """
@@ -60,6 +63,52 @@ def list_sessions(
         typer.echo(json.dumps(asdict(record), default=str) if as_json else _line(record))
     if not records and not as_json:
         typer.echo("no sessions", err=True)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="WORDS", help='Words, or "phrases" in quotes.')],
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most sessions to list.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Find sessions by what was said in them, newest first.
+
+    An utterance has to have all the words; the last one may be the beginning of a word. Titles count as well.
+
+    \b
+    Examples:
+      echopanel sessions search budget
+      echopanel sessions search '"best of times" wisdom'
+    """
+    with _store(data_dir, config) as store:
+        found = store.search(query, limit) if store else []
+    for one in found:
+        if as_json:
+            typer.echo(json.dumps(asdict(one), default=str))
+        else:
+            for line in _found(one):
+                typer.echo(line)
+    if not found and not as_json:
+        typer.echo("nothing found", err=True)
+
+
+@app.command()
+def rename(
+    session: Session,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="The new title.")],
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+) -> None:
+    """Give a session another title.
+
+    \b
+    Example:
+      echopanel sessions rename 0123456789abcdef "Budget 2027"
+    """
+    with _existing(session, data_dir, config) as store:
+        store.rename(session, " ".join(title.split()))
 
 
 @app.command()
@@ -192,6 +241,17 @@ def _line(record: SessionRecord) -> str:
     begin = record.created.astimezone().strftime("%Y-%m-%d %H:%M")
     title = options.printable(record.title)
     return f"{record.id}  {begin}  {_length(record):>8}  {record.state:<11}  {title}".rstrip()
+
+
+def _found(found: Found) -> Iterator[str]:
+    from echopanel.store.export import LABELS, clock
+
+    yield _line(found.record)
+    for hit in found.hits:
+        parts = [typer.style(options.printable(part.text), bold=part.hit or None) for part in hit.parts]
+        yield f"  [{clock(hit.start)}] {LABELS[hit.source]}: {''.join(parts)}"
+    if more := found.count - len(found.hits):
+        yield f"  and {more} more"
 
 
 def _length(record: SessionRecord) -> str:

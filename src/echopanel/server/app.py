@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from importlib.resources import files
-from typing import Self
+from typing import Annotated, Self
 
-from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi import FastAPI, Query, Request, Response, WebSocket
 
 from echopanel import __version__
 from echopanel.config import Settings
@@ -17,7 +17,8 @@ from echopanel.machine.detect import detect
 from echopanel.server.auth import Guard
 from echopanel.server.capabilities import capability_routes
 from echopanel.server.gate import Gate
-from echopanel.server.http import health_routes, metrics_routes, model_routes, session_routes
+from echopanel.server.history import session_routes
+from echopanel.server.http import health_routes, metrics_routes, model_routes
 from echopanel.server.keeper import Keeper
 from echopanel.server.live import serve_live
 from echopanel.server.panel import PanelFiles
@@ -32,6 +33,7 @@ from echopanel.server.translate import (
     session_limits,
     wire_limits,
 )
+from echopanel.server.watch import WATCH_PATH, serve_watcher
 from echopanel.store.journal import FsyncPolicy, Journal
 from echopanel.store.transcripts import TranscriptStore
 from echopanel.wire.handshake import PATH
@@ -106,6 +108,10 @@ def create_app(server: Server) -> FastAPI:
     @app.websocket(PATH)
     async def live(websocket: WebSocket) -> None:
         await serve_live(websocket, server.guard, server.sessions, live_limits(server.settings))
+
+    @app.websocket(WATCH_PATH)
+    async def watch(websocket: WebSocket, session_id: str, after: Annotated[int, Query(ge=0)] = 0) -> None:
+        await serve_watcher(websocket, session_id, after, server.guard, server.sessions, server.keeper)
 
     app.mount("/", PanelFiles(directory=str(files("echopanel") / "panel"), html=True), name="panel")
     return app

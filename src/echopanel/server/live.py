@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -13,13 +12,12 @@ from fastapi import WebSocket, WebSocketDisconnect
 from echopanel.audio import AudioFrame
 from echopanel.errors import ErrorCode, RemoteProtocolError, StoreError
 from echopanel.server.auth import Guard
+from echopanel.server.door import close, let_in
 from echopanel.server.outbox import Outbox
-from echopanel.server.problems import denied_response
 from echopanel.server.session import LiveSession
 from echopanel.server.sessions import Refused, Sessions
-from echopanel.wire.closing import CLOSING, NORMAL_CLOSE
-from echopanel.wire.codec import Bounds, encode
-from echopanel.wire.handshake import SUBPROTOCOL
+from echopanel.wire.closing import CLOSING
+from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import (
     ClientMessage,
     Error,
@@ -36,8 +34,6 @@ from echopanel.wire.server import ServerConnection
 from echopanel.wire.states import State
 
 log = structlog.get_logger(__name__)
-
-CLOSE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +62,8 @@ class Throttle:
 
 async def serve_live(websocket: WebSocket, guard: Guard, sessions: Sessions, limits: LiveLimits) -> None:
     """Let a client in, or say why not, and serve it."""
-    asked = websocket.scope.get("subprotocols", [])
-    denied = (
-        guard.check_host(websocket.headers)
-        or guard.check_origin(websocket.headers)
-        or guard.check_token(websocket.headers, asked)
-    )
-    subprotocol = SUBPROTOCOL if SUBPROTOCOL in asked else None
-    if denied is None:
-        await websocket.accept(subprotocol)
+    if await let_in(websocket, guard):
         await LiveConnection(websocket, sessions, limits).run()
-    elif denied.code is ErrorCode.UNAUTHORIZED and subprotocol:
-        # A browser's page cannot read the answer to a refused handshake: tell it on the open socket.
-        await websocket.accept(subprotocol)
-        await close(websocket, Error(denied.code, denied.message))
-    else:
-        await websocket.send_denial_response(denied_response(denied))
 
 
 class LiveConnection:
@@ -200,17 +182,6 @@ class LiveConnection:
                 ErrorCode.SLOW_CLIENT, "too many unread messages; reconnect with the resume token to get them"
             )
         )
-
-
-async def close(websocket: WebSocket, last_words: Error | None) -> None:
-    """Say why, if there is a reason, and close with the code that belongs to it."""
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            if last_words is None:
-                await websocket.close(NORMAL_CLOSE)
-                return
-            await websocket.send_text(str(encode(last_words)))
-            await websocket.close(CLOSING[last_words.code].close_code, last_words.code)
 
 
 class _Ended(Exception):

@@ -17,10 +17,12 @@ from echopanel.engine.events import Event, Trouble
 from echopanel.engine.pipeline import PipelineOptions
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError, UnknownSession
+from echopanel.server.audience import Audience
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.store.transcripts import ResumeRecord, StoredEvent
-from echopanel.transcript import Coverage, Final, Gap, Partial, Revision
+from echopanel.server.stored import from_stored, to_stored
+from echopanel.store.transcripts import ResumeRecord
+from echopanel.transcript import Coverage, Final, Gap, Partial
 from echopanel.wire.fields import MAX_SAMPLE
 from echopanel.wire.messages import (
     Ack,
@@ -30,7 +32,6 @@ from echopanel.wire.messages import (
     Flushed,
     GapMessage,
     PartialMessage,
-    RevisionMessage,
     ServerMessage,
     SourceFlow,
     SourceReady,
@@ -78,6 +79,7 @@ class LiveSession:
     ) -> None:
         self.id = session_id
         self.record = record
+        self.audience = Audience()
         self._outbox: Outbox | None = None
         self._order = asyncio.Lock()  # attaching must not fall between storing an event and sending it
         self._engine = engine
@@ -219,8 +221,16 @@ class LiveSession:
         self._outbox = None
         return True
 
+    async def watch(self, outbox: Outbox, last_event: int) -> None:
+        """Let somebody read along in `outbox`: what was missed since `last_event`, then what comes."""
+        async with self._order:
+            missed = await self._keeper.store(self._keeper.transcripts.events_after, self.id, last_event)
+            outbox.preload(map(from_stored, missed))
+            self.audience.add(outbox)
+
     def tell(self, message: ServerMessage) -> None:
         """Send something to whoever is attached; nobody: what matters is stored and sent on resuming."""
+        self.audience.tell(message)
         if self._outbox is not None:
             self._outbox.put(message)
 
@@ -378,22 +388,3 @@ class LiveSession:
 def options_of(record: ResumeRecord) -> PipelineOptions:
     """What the client wants of the recogniser."""
     return PipelineOptions.of(record.language, record.prompt, record.hotwords, partials=record.partials)
-
-
-def to_stored(message: ServerMessage) -> StoredEvent | None:
-    """What the store keeps of a message, if anything."""
-    match message:
-        case FinalMessage(number, event) | RevisionMessage(number, event) | GapMessage(number, event):
-            return StoredEvent(number, event)
-    return None
-
-
-def from_stored(stored: StoredEvent) -> ServerMessage:
-    """The message that a stored event was and is."""
-    match stored.event:
-        case Final():
-            return FinalMessage(stored.number, stored.event)
-        case Revision():
-            return RevisionMessage(stored.number, stored.event)
-        case Gap():
-            return GapMessage(stored.number, stored.event)

@@ -18,7 +18,8 @@ from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.resuming import Ended, is_token, past_of, resume_record
 from echopanel.server.roster import Entry, Roster
-from echopanel.server.session import LiveSession, SessionLimits, from_stored
+from echopanel.server.session import LiveSession, SessionLimits
+from echopanel.server.stored import from_stored
 from echopanel.store.transcripts import ResumeRecord, SessionRecord
 from echopanel.wire.messages import Error, Limits, Ready, SourceReady, Start
 

@@ -83,6 +83,61 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        # The index finds segments by a key that stays theirs; SQLite may give out hidden row ids anew.
+        """
+        CREATE TABLE keyed_segments (
+            key INTEGER PRIMARY KEY,
+            session TEXT NOT NULL,
+            id TEXT NOT NULL,
+            event INTEGER NOT NULL,
+            place INTEGER NOT NULL,
+            replaced_by INTEGER,
+            source TEXT NOT NULL CHECK (source IN ('mic', 'system')),
+            start REAL NOT NULL,
+            "end" REAL NOT NULL,
+            text TEXT NOT NULL,
+            start_sample INTEGER NOT NULL,
+            end_sample INTEGER NOT NULL,
+            words TEXT NOT NULL,
+            language TEXT,
+            UNIQUE (session, id),
+            UNIQUE (session, event, place),
+            FOREIGN KEY (session, event) REFERENCES events ON DELETE CASCADE
+        ) STRICT
+        """,
+        """
+        INSERT INTO keyed_segments (session, id, event, place, replaced_by, source, start, "end", text,
+            start_sample, end_sample, words, language)
+        SELECT session, id, event, place, replaced_by, source, start, "end", text,
+            start_sample, end_sample, words, language FROM segments
+        """,
+        "DROP TABLE segments",
+        "ALTER TABLE keyed_segments RENAME TO segments",
+        """
+        CREATE VIRTUAL TABLE search USING fts5(
+            text, content = 'segments', content_rowid = 'key', tokenize = "unicode61 remove_diacritics 2"
+        )
+        """,
+        "INSERT INTO search (rowid, text) SELECT key, text FROM segments WHERE replaced_by IS NULL",
+        """
+        CREATE TRIGGER segment_is_found AFTER INSERT ON segments WHEN new.replaced_by IS NULL BEGIN
+            INSERT INTO search (rowid, text) VALUES (new.key, new.text);
+        END
+        """,
+        """
+        CREATE TRIGGER replaced_segment_is_not_found AFTER UPDATE OF replaced_by ON segments
+        WHEN old.replaced_by IS NULL AND new.replaced_by IS NOT NULL BEGIN
+            INSERT INTO search (search, rowid, text) VALUES ('delete', old.key, old.text);
+        END
+        """,
+        """
+        CREATE TRIGGER deleted_segment_is_not_found AFTER DELETE ON segments
+        WHEN old.replaced_by IS NULL BEGIN
+            INSERT INTO search (search, rowid, text) VALUES ('delete', old.key, old.text);
+        END
+        """,
+    ),
 )
 
 _TROUBLE = {

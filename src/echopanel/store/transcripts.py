@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -36,6 +36,7 @@ from echopanel.store.rows import (
     text_to_resume,
     time_to_text,
 )
+from echopanel.store.search import Found, search
 from echopanel.transcript import Coverage, Revision, Segment, Transcript
 
 __all__ = ["ResumeRecord", "SessionRecord", "SessionState", "StoredEvent", "TranscriptStore", "is_session_id"]
@@ -97,6 +98,11 @@ class TranscriptStore:
             ).fetchall()
         return [row_to_session(row) for row in rows]
 
+    def search(self, query: str, limit: int = 100, offset: int = 0) -> list[Found]:
+        """Find sessions by their words and titles, newest first; see `echopanel.store.search`."""
+        with self._reading():
+            return search(self._connection, query, limit, offset)
+
     def session(self, session: str) -> SessionRecord:
         """Return what is known of a session."""
         with self._reading():
@@ -137,6 +143,8 @@ class TranscriptStore:
         with self._writing():
             self._session(session)
             self._connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
+            # The index only notes that words are gone; merging it takes them out.
+            self._connection.execute("INSERT INTO search (search) VALUES ('optimize')")
         with schema.sqlite_errors(self.path):
             # The log still holds the old pages; moving it into the file and emptying it removes them.
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -181,6 +189,11 @@ class TranscriptStore:
         with self._reading():
             self._session(session)
             return self._coverage(session)
+
+    def coverages(self, sessions: Iterable[str]) -> dict[str, dict[Source, Coverage]]:
+        """Return the ledgers of several sessions as they were saved last."""
+        with self._reading():
+            return {session: self._coverage(session) for session in sessions}
 
     def transcript(self, session: str) -> Transcript:
         """Return a session's text in the order it was spoken, revisions applied, with its ledgers."""
