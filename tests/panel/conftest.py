@@ -62,13 +62,13 @@ def call(tmp_path_factory: pytest.TempPathFactory, two_cities: Speech) -> Clip:
 
 
 @asynccontextmanager
-async def chromium(heard: Clip, permission: str) -> AsyncIterator[Browser]:
-    """A browser whose microphone hears `heard`, once, from the moment it is opened."""
+async def chromium(heard: Path, permission: str) -> AsyncIterator[Browser]:
+    """A browser whose microphone hears the recording `heard`, once, from the moment it is opened."""
     arguments = [
         "--headless=new",
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={heard.path}%noloop",
+        f"--use-file-for-fake-audio-capture={heard}%noloop",
         permission,
         *QUIET,
     ]
@@ -81,12 +81,12 @@ async def chromium(heard: Clip, permission: str) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(heard: Clip) -> AsyncIterator[Browser]:
     """One for all tests; its user agrees to everything, and shares a tab with its sound."""
-    async with chromium(heard, "--use-fake-ui-for-media-stream") as browser:
+    async with chromium(heard.path, "--use-fake-ui-for-media-stream") as browser:
         yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def strict_browser(heard: Clip) -> AsyncIterator[Browser]:
     """One whose user agrees to nothing."""
-    async with chromium(heard, "--deny-permission-prompts") as browser:
+    async with chromium(heard.path, "--deny-permission-prompts") as browser:
         yield browser

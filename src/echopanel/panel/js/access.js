@@ -1,6 +1,14 @@
 const STORED = "echopanel.token";
 
-/** The server's token, which this tab keeps, and what is fetched with it. */
+/** The server said no, or was not there; `status` is HTTP's, 0 when there was no answer. */
+export class Refusal extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The server's token, which this tab keeps, and what is fetched with it. All that fetches throws Refusal. */
 export class Access {
   #storage;
 
@@ -22,13 +30,51 @@ export class Access {
     this.#storage.setItem(STORED, token);
   }
 
-  /** A session's transcript in one of the server's formats, as a Blob. Throws an Error that says what is wrong. */
-  async transcript(session, format) {
-    const address = `/v1/sessions/${encodeURIComponent(session)}/transcript?format=${format}`;
-    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
-    const response = await fetch(address, { headers });
-    if (response.ok) return response.blob();
-    const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.message ?? `The server answered ${response.status}.`);
+  /** Whether the server takes sessions now. */
+  async ready() {
+    const response = await fetch("/health/ready").catch(() => null);
+    if (response === null) throw new Refusal(0, "The server cannot be reached. Is it running?");
+    return response.ok;
   }
+
+  /** Sessions, newest first; with a query those that match, each with `count` and `hits`. */
+  async sessions(query, limit, offset) {
+    const asked = new URLSearchParams({ limit, offset, ...(query && { q: query }) });
+    const response = await this.#ask(`/v1/sessions?${asked}`);
+    return (await response.json()).sessions;
+  }
+
+  /** What is known of a session. */
+  async session(id) {
+    return (await this.#ask(path(id))).json();
+  }
+
+  /** Gives a session another title; returns what is known of it then. */
+  async rename(id, title) {
+    const headers = { "Content-Type": "application/json" };
+    return (await this.#ask(path(id), { method: "PATCH", headers, body: JSON.stringify({ title }) })).json();
+  }
+
+  /** Deletes a session for good. */
+  async remove(id) {
+    await this.#ask(path(id), { method: "DELETE" });
+  }
+
+  /** A session's transcript in one of the server's formats, as a Blob. */
+  async transcript(id, format) {
+    return (await this.#ask(`${path(id)}/transcript?format=${format}`)).blob();
+  }
+
+  async #ask(address, options = {}) {
+    const headers = { ...options.headers, ...(this.token && { Authorization: `Bearer ${this.token}` }) };
+    const response = await fetch(address, { ...options, headers }).catch(() => null);
+    if (response === null) throw new Refusal(0, "The server cannot be reached. Is it running?");
+    if (response.ok) return response;
+    const problem = await response.json().catch(() => ({}));
+    throw new Refusal(response.status, problem.message ?? `The server answered ${response.status}.`);
+  }
+}
+
+function path(id) {
+  return `/v1/sessions/${encodeURIComponent(id)}`;
 }

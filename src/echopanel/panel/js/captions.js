@@ -7,6 +7,7 @@ const AT_END_PX = 40; // closer to the end than this is reading along
 const FRAME_MS = 16;
 const BATCH = 200; // changes drawn at a time, so that a long transcript does not freeze the page
 const ANNOUNCED = 4; // finished lines that stay for a screen reader
+const WAYS = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" };
 
 /** The lines of a transcript in the page; it follows the newest until its reader scrolls up. */
 export class Captions {
@@ -14,17 +15,25 @@ export class Captions {
   #list;
   #jump;
   #announcer;
+  #marks;
   #shown = []; // {line, item}, as spoken
+  #known = new Map(); // the same by key
   #waiting = []; // changes to be shown
   #timer = null;
   #following = true;
+  #tabStop = null;
+  #wanted = null; // the time, in seconds, of a line to go to once it is there
 
-  constructor({ scroller, list, jump, announcer }) {
+  /** `announcer` (or null) is read out by screen readers; `marks` knows which lines are marked. */
+  constructor({ scroller, list, jump, announcer, marks }) {
     this.#scroller = scroller;
     this.#list = list;
     this.#jump = jump;
     this.#announcer = announcer;
+    this.#marks = marks;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    list.addEventListener("click", (event) => this.#clicked(event.target));
+    list.addEventListener("keydown", (event) => this.#pressed(event));
     jump.addEventListener("click", () => this.follow());
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(scroller);
   }
@@ -38,16 +47,27 @@ export class Captions {
   /** Goes to the newest line and stays there. */
   follow() {
     this.#following = true;
+    this.#wanted = null;
     this.#jump.hidden = true;
     this.#toEnd();
     this.#scroller.focus({ preventScroll: true });
   }
 
+  /** Goes to the line that was spoken at `start` seconds, as soon as it is there. */
+  seek(start) {
+    this.#wanted = start;
+    this.#following = false;
+    this.#schedule();
+  }
+
   clear() {
     this.#shown = [];
+    this.#known.clear();
+    this.#tabStop = null;
     this.#waiting = [];
+    this.#wanted = null;
     this.#list.replaceChildren();
-    this.#announcer.replaceChildren();
+    this.#announcer?.replaceChildren();
     this.#following = true;
     this.#jump.hidden = true;
   }
@@ -64,8 +84,19 @@ export class Captions {
       else this.#remove(remove);
     }
     if (this.#following) this.#toEnd();
+    else if (this.#wanted !== null) this.#seekNow();
     else if (held?.item.isConnected) this.#shift(held.item.getBoundingClientRect().top - held.top);
+    this.#roveToNewest();
     if (this.#waiting.length > 0) this.#schedule();
+  }
+
+  #seekNow() {
+    const found = this.#shown.find(({ line }) => line.start >= this.#wanted - 0.05);
+    if (found === undefined) return;
+    this.#wanted = null;
+    found.item.scrollIntoView({ block: "center" });
+    found.item.classList.add("sought");
+    this.#rove(found.item.querySelector(".mark"));
   }
 
   #scrolled() {
@@ -96,32 +127,82 @@ export class Captions {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
+  // --- lines --------------------------------------------------------------------------------------
+
   #put(line) {
-    const known = this.#shown.findLast((one) => one.line.key === line.key);
-    const item = known?.item ?? build(line);
-    if (known?.line.start !== line.start) this.#place(line, item, known);
-    else known.line = line;
-    write(item, line);
+    const known = this.#known.get(line.key);
+    const one = known ?? { line, item: build(line) };
+    if (known?.line.start !== line.start) this.#place(line, one, known);
+    one.line = line;
+    write(one.item, line);
+    this.#showMark(one);
     if (line.kind === "speech" && line.final) this.#announce(line);
   }
 
   /** Puts an item where it belongs in time, which is nearly always near the end. */
-  #place(line, item, known) {
-    if (known) this.#shown.splice(this.#shown.indexOf(known), 1);
-    const before = this.#shown.findLastIndex((one) => one.line.start <= line.start);
-    this.#list.insertBefore(item, this.#shown[before + 1]?.item ?? null);
-    this.#shown.splice(before + 1, 0, { line, item });
+  #place(line, one, known) {
+    if (known) this.#shown.splice(this.#shown.indexOf(one), 1);
+    else this.#known.set(line.key, one);
+    const before = this.#shown.findLastIndex((other) => other.line.start <= line.start);
+    this.#list.insertBefore(one.item, this.#shown[before + 1]?.item ?? null);
+    this.#shown.splice(before + 1, 0, one);
   }
 
   #remove(key) {
-    const at = this.#shown.findLastIndex((one) => one.line.key === key);
-    if (at >= 0) this.#shown.splice(at, 1)[0].item.remove();
+    const one = this.#known.get(key);
+    if (one === undefined) return;
+    this.#known.delete(key);
+    this.#shown.splice(this.#shown.lastIndexOf(one), 1);
+    one.item.remove();
   }
 
   /** Only finished text is read out; what may still change would never come to an end. */
   #announce(line) {
+    if (this.#announcer === null) return;
     this.#announcer.append(element("p", "", `${NAMES[line.source]}: ${line.stable}`));
     while (this.#announcer.childElementCount > ANNOUNCED) this.#announcer.firstElementChild.remove();
+  }
+
+  // --- marks: one button a line, of which one is in the order of Tab; arrow keys go to the others ---
+
+  #showMark({ line, item }) {
+    const marked = this.#marks.has(line.key);
+    if (marked === item.classList.contains("marked")) return;
+    item.classList.toggle("marked", marked);
+    item.querySelector(".mark")?.setAttribute("aria-pressed", String(marked));
+  }
+
+  #clicked(target) {
+    const button = target.closest(".mark");
+    if (button === null) return;
+    const one = this.#shown.find(({ item }) => item === button.parentElement);
+    this.#marks.toggle(one.line.key);
+    this.#showMark(one);
+    this.#rove(button);
+  }
+
+  #pressed(event) {
+    const way = WAYS[event.key];
+    if (way === undefined || !event.target.matches(".mark")) return;
+    event.preventDefault();
+    let item = event.target.parentElement[way];
+    while (item && !item.querySelector(".mark")?.checkVisibility()) item = item[way];
+    if (item === null) return;
+    this.#rove(item.querySelector(".mark"));
+    this.#tabStop.focus();
+  }
+
+  /** The order of Tab leads to the newest line, unless somebody is at another one. */
+  #roveToNewest() {
+    if (this.#tabStop?.isConnected && !(this.#following && !this.#list.contains(document.activeElement))) return;
+    this.#rove(this.#shown.findLast(({ line }) => line.kind === "speech")?.item.querySelector(".mark"));
+  }
+
+  #rove(button) {
+    if (button === this.#tabStop) return;
+    if (this.#tabStop) this.#tabStop.tabIndex = -1;
+    this.#tabStop = button ?? null;
+    if (button) button.tabIndex = 0;
   }
 }
 
@@ -129,7 +210,17 @@ function build(line) {
   const item = element("li", `line ${line.kind}`);
   item.dataset.source = line.source;
   item.append(element("span", "who", NAMES[line.source]), element("time", "when"), element("p", "said"));
+  if (line.kind === "speech") item.append(markButton());
   return item;
+}
+
+function markButton() {
+  const button = element("button", "mark");
+  button.type = "button";
+  button.tabIndex = -1;
+  button.setAttribute("aria-label", "Mark this line");
+  button.setAttribute("aria-pressed", "false");
+  return button;
 }
 
 function write(item, line) {

@@ -1,31 +1,33 @@
 import { Framer } from "./framer.js";
 
 const REANCHOR_MS = 1000;
+const SLEPT_S = 2; // a shorter sleep is not worth a word
 const SETTLE_MS = 250; // the last blocks of a source are still on their way when it ends
 
 /**
  * Records sources through one AudioContext, so that all have one clock.
  *
  * `onFrame(frame)` gets every frame of audio, `onEnded(source)` is told when a source is over: a recording at its end,
- * a device that was unplugged, a tab that is no longer shared.
+ * a device that was unplugged, a tab that is no longer shared. `onHeld(source, held)`: the system has muted it, or not
+ * any more. `onSlept(seconds)`: nothing was recorded for so long, because computer or tab were asleep.
  */
 export class Capture {
   #context = null;
   #inputs = new Map();
   #framers = new Map(); // outlive their inputs: the timeline of a source goes on when it comes back
   #anchor = null; // a frame of the audio clock and when that was, in ms on the page's clock
-  #onFrame;
-  #onEnded;
+  #heardAt = 0; // when the last block came, in ms
+  #listener;
 
-  constructor({ onFrame, onEnded }) {
-    this.#onFrame = onFrame;
-    this.#onEnded = onEnded;
+  constructor({ onFrame, onEnded, onHeld, onSlept }) {
+    this.#listener = { onFrame, onEnded, onHeld, onSlept };
   }
 
   /** The context of everything recorded, running; the first call has to follow a click. */
   async context() {
     if (this.#context === null) {
       this.#context = new AudioContext();
+      this.#heardAt = performance.now();
       await this.#context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
     }
     await this.#context.resume();
@@ -39,6 +41,10 @@ export class Capture {
       for (const track of stream.getTracks()) track.stop();
     });
     for (const track of stream.getTracks()) track.onended = () => this.#end(source, input);
+    for (const track of stream.getAudioTracks()) {
+      track.onmute = () => this.#listener.onHeld(source, true);
+      track.onunmute = () => this.#listener.onHeld(source, false);
+    }
   }
 
   /** Plays an AudioBuffer into `source`, silently and in real time. */
@@ -48,6 +54,11 @@ export class Capture {
     const input = this.#add(source, player, () => player.stop());
     player.onended = () => this.#end(source, input);
     player.start();
+  }
+
+  /** Goes on when the browser had paused it: phones do that for a telephone call, browsers to a page in the background. */
+  wake() {
+    this.#context?.resume();
   }
 
   /** Whether `source` is being recorded, muted or not. */
@@ -101,10 +112,11 @@ export class Capture {
   }
 
   #hear(source, input, { frame, samples, stalled }) {
-    if (stalled) this.#interrupt(source);
+    if (stalled) this.#sleep(source);
+    this.#heardAt = performance.now();
     const capturedMs = this.#timeOf(frame, samples.length, stalled);
     if (input.muted) return;
-    for (const one of this.#framers.get(source).push(samples, this.#context.sampleRate, capturedMs)) this.#onFrame(one);
+    for (const one of this.#framers.get(source).push(samples, this.#context.sampleRate, capturedMs)) this.#listener.onFrame(one);
   }
 
   /** When a frame of the audio clock was, on the page's clock; after a stall the two have to be compared anew. */
@@ -117,15 +129,21 @@ export class Capture {
     return this.#anchor.ms + (frame - this.#anchor.frame) / perMs;
   }
 
+  #sleep(source) {
+    this.#interrupt(source);
+    const seconds = (performance.now() - this.#heardAt) / 1000;
+    if (seconds > SLEPT_S) this.#listener.onSlept(seconds);
+  }
+
   #interrupt(source) {
-    for (const frame of this.#framers.get(source)?.interrupt() ?? []) this.#onFrame(frame);
+    for (const frame of this.#framers.get(source)?.interrupt() ?? []) this.#listener.onFrame(frame);
   }
 
   #end(source, input) {
     setTimeout(() => {
       if (this.#inputs.get(source) !== input) return;
       this.remove(source);
-      this.#onEnded(source);
+      this.#listener.onEnded(source);
     }, SETTLE_MS);
   }
 }

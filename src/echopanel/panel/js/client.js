@@ -87,6 +87,12 @@ export class Client {
     this.#attempt();
   }
 
+  /** The network or the tab came back: asks at once whether the server is there, unless it wanted to be left alone. */
+  hurry() {
+    if (this.phase === Phase.WAITING && this.error.code === null) this.#attempt();
+    if (this.phase === Phase.LIVE) this.#ping(this.#options.now());
+  }
+
   /** Tries again with another token. */
   authorize(token) {
     this.#options.token = token;
@@ -103,10 +109,7 @@ export class Client {
       this.#failed(null, "the server does not answer");
       return;
     }
-    if (this.phase === Phase.LIVE && this.#heartbeat.pingDue(now)) {
-      this.#heartbeat.asked(now);
-      this.#say({ type: "ping", id: String(now) });
-    }
+    if (this.phase === Phase.LIVE && this.#heartbeat.pingDue(now)) this.#ping(now);
     this.#pump();
   }
 
@@ -231,6 +234,11 @@ export class Client {
 
   #say(message) {
     this.#socket.send(this.#wire.send(message));
+  }
+
+  #ping(now) {
+    this.#heartbeat.asked(now);
+    this.#say({ type: "ping", id: String(now) });
   }
 
   /** Sends what may be sent now: audio as credit and socket allow, `stop` behind all of it. */

@@ -1,7 +1,16 @@
 import { Level } from "./level.js";
 
 const QUIET_S = 10;
-const QUIET = { mic: "No sound for a while. Is the right microphone chosen?", system: "No sound for a while. Is the call playing?" };
+const QUIET = { mic: "No sound. Is the right microphone chosen?", system: "No sound. Is the call playing?" };
+const NOTES = {
+  muted: "Muted: not recorded",
+  held: "Muted by the system or by its own switch",
+  off: "Not recorded",
+  ended: "Has ended",
+  unplugged: "Unplugged. Press Add to use another",
+  unshared: "No longer shared. Press Add to share it again",
+};
+const BUTTONS = { on: ["mute", "Mute"], held: ["mute", "Mute"], muted: ["unmute", "Unmute"] };
 
 /** The strip of each source: its level, what is wrong with it, and a button to mute it or to add it again. */
 export class Dock {
@@ -24,12 +33,13 @@ export class Dock {
     }
   }
 
-  /** What a source is doing: on, muted, off or ended. */
+  /** What a source is doing, as Meeting names it. */
   set(source, state, now) {
     const one = this.#strips.get(source);
-    const [action, label] = { on: ["mute", "Mute"], muted: ["unmute", "Unmute"] }[state] ?? ["add", "Add"];
+    const [action, label] = BUTTONS[state] ?? ["add", "Add"];
     one.state = state;
     one.strip.dataset.state = state;
+    one.strip.classList.toggle("trouble", state === "unplugged" || state === "unshared" || state === "held");
     one.strip.dataset.action = action;
     one.button.textContent = label;
     one.level.restart(now);
@@ -55,5 +65,5 @@ export class Dock {
 
 function notice(source, state, quietS) {
   if (state === "on") return quietS > QUIET_S ? QUIET[source] : "";
-  return { muted: "Muted: not recorded", off: "Not recorded", ended: "Has ended" }[state];
+  return NOTES[state];
 }

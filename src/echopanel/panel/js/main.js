@@ -1,43 +1,92 @@
 import { Access } from "./access.js";
+import { Awake } from "./awake.js";
 import { Captions, NAMES } from "./captions.js";
 import { DeviceError } from "./devices.js";
 import { Dock } from "./dock.js";
+import { History } from "./history.js";
+import { Marks } from "./marks.js";
 import { Meeting } from "./meeting.js";
+import { Phase } from "./phase.js";
+import { Reading } from "./reading.js";
+import { readRoute, sessionRoute } from "./route.js";
 import { SaveMenu } from "./save.js";
 import { Setup } from "./setup.js";
 import { Standing } from "./standing.js";
-import { summarise } from "./status.js";
+import { describe, describeIdle, describeWatching } from "./status.js";
+import { TokenDialog } from "./token.js";
+import { Vitals } from "./vitals.js";
+import { summarise } from "./words.js";
 
 const TICK_MS = 100;
+const READY_AGAIN_MS = 2000;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 const byId = (id) => document.getElementById(id);
 const now = () => performance.now() / 1000;
 
-const access = new Access(sessionStorage, location, history);
+const access = new Access(sessionStorage, location, window.history);
+const marks = new Marks(localStorage);
 const setup = new Setup(byId("setup"), localStorage);
 const standing = new Standing(byId);
+const awake = new Awake();
 const dock = new Dock(byId("dock"), press);
+const vitals = new Vitals(byId("vitals"), byId("vitals-panel"));
 const captions = new Captions({
-  scroller: byId("captions"),
-  list: byId("lines"),
-  jump: byId("jump"),
-  announcer: byId("announcer"),
+  scroller: byId("captions"), list: byId("lines"), jump: byId("jump"), announcer: byId("announcer"), marks,
+});
+const past = new History({ page: byId, access, onError: refused });
+const reading = new Reading({
+  page: byId, access, marks, now, onGone: () => { location.hash = "#/history"; }, onError: refused,
 });
 const save = new SaveMenu(byId("save-menu"), byId("save"), {
-  copy: () => meeting.transcript.toText(NAMES),
-  fetch: (format) => access.transcript(meeting.client.session.id, format),
-  onNote: (text) => standing.note(text, now()),
+  copy: (what) => shown().transcript.toText(NAMES, what === "marked" ? (line) => marks.has(line.key) : undefined),
+  fetch: (format) => access.transcript(shown().id, format),
+  name: () => shown().title,
+  onNote: note,
 });
+const token = new TokenDialog(byId("token-dialog"), authorize);
 let meeting = null;
+let server = "unknown"; // ready, loading or gone, as far as is known
+let route = readRoute(location.hash);
 
-/** Shows one of the views setup, live and over. */
-function show(view) {
-  byId("setup").hidden = view !== "setup";
-  byId("captions").hidden = view === "setup";
-  byId("dock").hidden = view !== "live";
-  byId("over").hidden = view !== "over";
+// --- views --------------------------------------------------------------------------------------
+
+/** Goes where the address says. */
+async function go() {
+  route = readRoute(location.hash);
+  if (route.view !== "session") reading.close();
+  arrange();
+  if (route.view === "history") await past.refresh();
+  if (route.view === "session") await reading.open(route.id, route.at).catch(refused);
 }
+
+/** Shows the parts of the view; a meeting that runs keeps its controls in every view. */
+function arrange() {
+  const { view } = route;
+  const running = meeting?.running ?? false;
+  byId("setup").hidden = view !== "now" || meeting !== null;
+  byId("captions").hidden = view !== "now" || meeting === null;
+  byId("history").hidden = view !== "history";
+  byId("reading").hidden = view !== "session";
+  byId("dock").hidden = !running;
+  byId("over").hidden = view !== "now" || meeting === null || running;
+  byId("jump").classList.toggle("elsewhere", view !== "now");
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === (view === "session" ? "history" : view)) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  byId("marked").hidden = shown() === null;
+}
+
+/** The transcript that is in view: {id, transcript, title}, or null. */
+function shown() {
+  if (route.view === "session" && reading.id !== null) return reading;
+  const session = meeting?.client.session;
+  if (route.view !== "now" || !session) return null;
+  return { id: session.id, transcript: meeting.transcript, title: "Captions" };
+}
+
+// --- the meeting --------------------------------------------------------------------------------
 
 async function start(event) {
   event.preventDefault();
@@ -49,8 +98,9 @@ async function start(event) {
     now,
     onFrame: (frame) => dock.hear(frame, now()),
     onSource: (source, state) => dock.set(source, state, now()),
+    onMessage: read,
     onLines: (changes) => captions.apply(changes),
-    onTrouble: (text) => standing.note(text, now()),
+    onTrouble: note,
   });
   byId("start").disabled = true;
   try {
@@ -62,10 +112,20 @@ async function start(event) {
     byId("start").disabled = false;
   }
   meeting = begun;
+  vitals.clear();
   setup.remember();
   setup.listMicrophones();
-  show("live");
+  arrange();
   captions.follow();
+}
+
+/** A message of the server. */
+function read(message) {
+  if (message.type === "flow") vitals.add(message, meeting.client.session.model);
+  if (message.type === "revision") {
+    const [first] = meeting.transcript.keysOf(message.segments.map((segment) => segment.segment));
+    if (first) marks.move(meeting.transcript.keysOf(message.replaces), first);
+  }
 }
 
 /** A button of a source was pressed. */
@@ -77,34 +137,82 @@ async function press(source, action) {
   try {
     await meeting.add(source, source === "mic" ? (setup.choice.mic ?? "") : "display");
   } catch (error) {
-    standing.note(plain(error), now());
+    note(plain(error));
   }
-}
-
-function authorize(event) {
-  event.preventDefault();
-  access.token = byId("token").value.trim();
-  byId("token").value = "";
-  meeting.client.authorize(access.token);
 }
 
 /** Back to the beginning, for another meeting. */
 function again() {
   meeting = null;
   captions.clear();
-  show("setup");
+  arrange();
   byId("start").focus();
 }
 
+function ended() {
+  byId("summary").textContent = meeting.coverage ? summarise(meeting.coverage) : "Stopped before everything was text.";
+  byId("open-kept").hidden = meeting.client.session === null;
+  if (meeting.client.session !== null) byId("open-kept").href = sessionRoute(meeting.client.session.id);
+  vitals.clear();
+  arrange();
+}
+
+// --- how things stand ---------------------------------------------------------------------------
+
 function tick() {
   meeting?.client.tick();
-  standing.show(meeting?.client ?? null, meeting?.flow ?? null, now());
-  save.enable(meeting?.client.session != null);
+  reading.watcher?.tick();
+  const state = standingNow();
+  standing.show(state, now());
+  if (state.action === "token") askForToken();
+  save.enable(shown() !== null);
+  byId("marked").hidden = shown() === null;
   dock.show(now());
-  if (meeting !== null && !meeting.running && byId("over").hidden) {
-    byId("summary").textContent = meeting.coverage ? summarise(meeting.coverage) : "Stopped before everything was text.";
-    show("over");
+  awake.want(meeting?.running ?? false);
+  if (meeting !== null && !meeting.running && !byId("dock").hidden) ended();
+}
+
+function standingNow() {
+  if (route.view === "session" && reading.watcher !== null) {
+    return describeWatching(reading.watcher, reading.running, now());
   }
+  return meeting === null ? describeIdle(server) : describe(meeting.client, meeting.flow, now());
+}
+
+/** Looks whether the server is there and has its model, until it has. */
+async function lookForServer() {
+  server = await access.ready().then((ready) => (ready ? "ready" : "loading"), () => "gone");
+  if (server !== "ready") setTimeout(lookForServer, READY_AGAIN_MS);
+}
+
+function reconnect() {
+  if (route.view === "session" && reading.watcher !== null) reading.watcher.reconnect();
+  else meeting?.client.reconnect();
+}
+
+function askForToken(onGiven) {
+  token.ask(Boolean(access.token), { onGiven, onCancel: withoutToken });
+}
+
+function withoutToken() {
+  if (meeting?.client.phase === Phase.DENIED) meeting.stop();
+  if (route.view !== "now") location.hash = "#/";
+}
+
+function authorize(given) {
+  access.token = given;
+  if (meeting?.client.phase === Phase.DENIED) meeting.client.authorize(given);
+  if (reading.watcher?.phase === Phase.DENIED) reading.watcher.authorize(given);
+}
+
+/** The server refused something that was asked for in the history. */
+function refused(error) {
+  if (error.status === 401) askForToken(go);
+  else note(plain(error));
+}
+
+function note(text) {
+  standing.note(text, now());
 }
 
 function complain(text) {
@@ -113,21 +221,30 @@ function complain(text) {
 
 /** What people are told of an error; one that nobody foresaw is for the console too. */
 function plain(error) {
-  if (error instanceof DeviceError) return error.message;
+  if (error instanceof DeviceError || error.status !== undefined) return error.message;
   console.error(error);
   return `Something went wrong: ${error.message}`;
+}
+
+function toggleMarked() {
+  const only = byId("views").classList.toggle("only-marked");
+  byId("marked").setAttribute("aria-pressed", String(only));
 }
 
 byId("privacy").textContent = LOOPBACK.has(location.hostname)
   ? "Nothing leaves this computer."
   : `Sound goes to ${location.host} and nowhere else.`;
 byId("setup").addEventListener("submit", start);
-byId("token-form").addEventListener("submit", authorize);
-byId("token-dialog").addEventListener("cancel", () => meeting.stop());
-byId("reconnect").addEventListener("click", () => meeting.client.reconnect());
+byId("reconnect").addEventListener("click", reconnect);
 byId("stop").addEventListener("click", () => meeting.stop());
 byId("again").addEventListener("click", again);
+byId("marked").addEventListener("click", toggleMarked);
+addEventListener("hashchange", go);
+addEventListener("online", () => meeting?.wake());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && meeting?.wake());
 addEventListener("beforeunload", (event) => {
   if (meeting?.running) event.preventDefault();
 });
 setInterval(tick, TICK_MS);
+lookForServer();
+go();

@@ -3,15 +3,19 @@ import { Client } from "./client.js";
 import { openDisplay, openFile, openMicrophone } from "./devices.js";
 import { Phase } from "./phase.js";
 import { Transcript } from "./transcript.js";
+import { duration } from "./words.js";
 
 // Always both, so that a source can be added while the meeting runs.
 const SOURCES = ["mic", "system"];
+// What has become of a source of each kind when it ends by itself.
+const ENDS = { file: "ended", display: "unshared", microphone: "unplugged" };
 
 /**
  * One meeting: what is captured, the session it is sent to, and the text that came back.
  *
- * `onFrame(frame)` gets captured audio, `onSource(source, state)` on, muted, off or ended, `onLines(changes)` what
- * changed in the transcript, `onTrouble(message)` what the server complained of without ending the session.
+ * `onFrame(frame)` gets captured audio, `onSource(source, state)` on, muted, held, off, ended (a recording), unplugged or
+ * unshared, `onMessage(message)` what the server says, `onLines(changes)` what changed in the transcript,
+ * `onTrouble(text)` what went wrong and does not end the session.
  */
 export class Meeting {
   transcript = new Transcript();
@@ -19,12 +23,17 @@ export class Meeting {
   coverage = null; // the ledgers, once it has ended
   client;
   #capture;
-  #files = new Set(); // sources that play a recording
+  #kinds = new Map(); // source -> what is recorded: file, display or microphone
   #listener;
 
-  constructor({ url, token, now, onFrame, onSource, onLines, onTrouble }) {
-    this.#listener = { onFrame, onSource, onLines, onTrouble };
-    this.#capture = new Capture({ onFrame: (frame) => this.#hear(frame), onEnded: (source) => this.#ended(source) });
+  constructor({ url, token, now, onFrame, onSource, onMessage, onLines, onTrouble }) {
+    this.#listener = { onFrame, onSource, onMessage, onLines, onTrouble };
+    this.#capture = new Capture({
+      onFrame: (frame) => this.#hear(frame),
+      onEnded: (source) => this.#ended(source),
+      onHeld: (source, held) => this.#held(source, held),
+      onSlept: (seconds) => onTrouble(`Nothing was recorded for ${duration(seconds)}: this tab or the computer was asleep.`),
+    });
     this.client = new Client({
       url, token, now, sources: SOURCES, onChange: () => this.#changed(), onMessage: (message) => this.#read(message),
     });
@@ -51,20 +60,25 @@ export class Meeting {
 
   /** Records a source: a microphone's id, "display" or a File. Throws DeviceError. */
   async add(source, what) {
-    this.#files.delete(source);
     if (what instanceof File) {
-      this.#files.add(source);
       await this.#capture.addBuffer(source, await openFile(what, await this.#capture.context()));
     } else {
       const stream = what === "display" ? await openDisplay() : await openMicrophone(what);
       await this.#capture.addStream(source, stream);
     }
+    this.#kinds.set(source, what instanceof File ? "file" : what === "display" ? what : "microphone");
     this.#listener.onSource(source, "on");
   }
 
   mute(source, muted) {
     this.#capture.mute(source, muted);
     this.#listener.onSource(source, muted ? "muted" : "on");
+  }
+
+  /** The tab or the network is back. */
+  wake() {
+    this.#capture.wake();
+    this.client.hurry();
   }
 
   /** Ends it when everything has become text; asked a second time, at once. */
@@ -82,15 +96,21 @@ export class Meeting {
   }
 
   #ended(source) {
-    this.#listener.onSource(source, "ended");
+    const kind = this.#kinds.get(source);
+    this.#listener.onSource(source, ENDS[kind]);
     const silent = !SOURCES.some((one) => this.#capture.has(one));
-    if (silent && this.#files.has(source)) this.stop();
+    if (silent && kind === "file") this.stop();
+  }
+
+  #held(source, held) {
+    if (this.#capture.has(source) && !this.#capture.isMuted(source)) this.#listener.onSource(source, held ? "held" : "on");
   }
 
   #read(message) {
     if (message.type === "flow") this.flow = message;
     if (message.type === "stopped") this.coverage = message.coverage;
     if (message.type === "error" && message.fatal === false) this.#listener.onTrouble(message.message);
+    this.#listener.onMessage(message);
     const changes = this.transcript.apply(message);
     if (changes.length > 0) this.#listener.onLines(changes);
   }

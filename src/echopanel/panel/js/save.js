@@ -1,39 +1,44 @@
+import { stamp } from "./dates.js";
+
 /** The menu that copies a transcript or saves it as a file. */
 export class SaveMenu {
   #menu;
   #button;
 
-  /** `copy()` gives the text, `fetch(format)` a Blob; `onNote(text)` is told what came of it. */
-  constructor(menu, button, { copy, fetch, onNote }) {
+  /**
+   * `copy(what)` gives the text of "all" or "marked" lines, `fetch(format)` a Blob, `name()` what to call the file;
+   * `onNote(text)` is told what came of it.
+   */
+  constructor(menu, button, { copy, fetch, name, onNote }) {
     this.#menu = menu;
     this.#button = button;
     menu.addEventListener("click", (event) => {
-      const { format, copy: copies } = event.target.closest("button")?.dataset ?? {};
-      if (format === undefined && copies === undefined) return;
+      const { format, copy: what } = event.target.closest("button")?.dataset ?? {};
+      if (format === undefined && what === undefined) return;
       menu.hidePopover();
-      const done = format ? this.#save(format, fetch) : navigator.clipboard.writeText(copy()).then(() => "Copied");
+      const done = format ? this.#save(format, fetch, name()) : this.#copy(copy(what));
       done.then(onNote, (error) => onNote(error.message));
     });
   }
 
   enable(on) {
-    this.#button.disabled = !on;
+    if (on === !this.#button.hidden) return;
+    this.#button.hidden = !on;
     if (!on) this.#menu.hidePopover();
   }
 
-  async #save(format, fetch) {
+  async #copy(text) {
+    if (!text) return "There is nothing to copy yet.";
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  }
+
+  async #save(format, fetch, name) {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await fetch(format));
-    link.download = `Captions ${stamp(new Date())}.${format}`;
+    link.download = `${name.replaceAll(/[/\\:*?"<>|]/g, " ").trim() || "Captions"} ${stamp(new Date())}.${format}`;
     link.click();
     URL.revokeObjectURL(link.href);
     return `Saved ${link.download}`;
   }
-}
-
-/** Local date and time as it sorts, and as every system takes it in a file name. */
-function stamp(date) {
-  const two = (number) => String(number).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}.${two(date.getMinutes())}`;
 }

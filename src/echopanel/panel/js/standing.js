@@ -1,8 +1,6 @@
-import { describe } from "./status.js";
+const NOTE_S = 8;
 
-const NOTE_S = 6;
-
-/** Shows how things stand: the pill in the header, the banner below it, and the question for a token. */
+/** Shows how things stand: the pill in the header, the banner below it, and the title of the tab. */
 export class Standing {
   #page;
   #note = null; // {text, until}: said once, for a few seconds
@@ -19,16 +17,15 @@ export class Standing {
     this.#page("status-announcer").textContent = text;
   }
 
-  /** Draws the state of a client; without one nothing has been started. */
-  show(client, flow, now) {
-    const idle = { tone: "idle", text: "Ready", hint: "", action: null };
-    const { tone, text, hint, action } = client === null ? idle : describe(client, flow, now);
+  /** Draws a state as status.js describes it. */
+  show({ tone, text, hint, action }, now) {
     this.#page("status").dataset.tone = tone;
     write(this.#page("status-text"), text);
     this.#announce(text);
     if (this.#note?.until < now) this.#note = null;
     this.#banner(this.#note ? "idle" : tone, this.#note?.text ?? hint, action === "reconnect");
-    this.#ask(action === "token", client);
+    const title = tone === "warn" || tone === "bad" ? `${text} – EchoPanel` : "EchoPanel";
+    if (document.title !== title) document.title = title;
   }
 
   #banner(tone, text, reconnect) {
@@ -37,15 +34,6 @@ export class Standing {
     banner.dataset.tone = tone;
     write(this.#page("banner-text"), text);
     this.#page("reconnect").hidden = !reconnect;
-  }
-
-  #ask(wanted, client) {
-    const dialog = this.#page("token-dialog");
-    if (wanted && !dialog.open) {
-      this.#page("token-notice").textContent = client.token ? "That token was not accepted." : "";
-      dialog.showModal();
-    }
-    if (!wanted && dialog.open) dialog.close();
   }
 
   /** Tells a screen reader of a new state, but not of every second of a countdown. */

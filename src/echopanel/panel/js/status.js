@@ -1,4 +1,3 @@
-import { SAMPLE_RATE } from "./codec.js";
 import { Phase } from "./phase.js";
 
 const BEHIND_S = 2; // less than this nobody notices
@@ -55,13 +54,38 @@ function refusal(error) {
   return "The server refused";
 }
 
-function say(tone, text, hint = "", action = null) {
-  return { tone, text, hint, action };
+
+const IDLE = {
+  loading: say("busy", "Warming up", "The server is loading its speech model. It takes a moment, once."),
+  gone: say("warn", "No server", "The server cannot be reached. Is it running?"),
+};
+
+/** How things stand while nothing was started; `server` is ready, loading, gone or unknown. */
+export function describeIdle(server) {
+  return IDLE[server] ?? say("idle", "Ready");
 }
 
-/** What became of everything that was heard, from the ledgers in `stopped`. */
-export function summarise(coverage) {
-  const lost = Object.values(coverage).reduce((sum, ledger) => sum + ledger.lost, 0) / SAMPLE_RATE;
-  if (lost < 0.05) return "Everything that was heard is in the transcript.";
-  return `${lost.toFixed(1)} s could not be turned into text.`;
+/** How things stand for somebody who reads along, likewise; `running` is whether the session goes on. */
+export function describeWatching(watcher, running, now) {
+  const seconds = Math.max(1, Math.ceil(watcher.at - now));
+  switch (watcher.phase) {
+    case Phase.CONNECTING:
+      return say("busy", running ? "Connecting" : "Opening");
+    case Phase.LIVE:
+      return running ? say("good", "Reading along") : say("busy", "Opening");
+    case Phase.WAITING:
+      return say("warn", `Reconnecting in ${seconds} s`, "What is said meanwhile appears afterwards.", "reconnect");
+    case Phase.LOST:
+      return say("bad", "Connection lost", "", "reconnect");
+    case Phase.DENIED:
+      return say("bad", "This server wants a token", "", "token");
+    case Phase.REFUSED:
+      return say("bad", watcher.error.code === "unknown_session" ? "There is no such meeting" : refusal(watcher.error));
+    default:
+      return say("idle", "Saved");
+  }
+}
+
+function say(tone, text, hint = "", action = null) {
+  return { tone, text, hint, action };
 }

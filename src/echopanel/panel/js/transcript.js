@@ -12,6 +12,11 @@ export class Transcript {
   #gaps = []; // {event, source, from, to, status, reason}, in samples
   #shifts = {}; // per source: session clock minus sample clock, in seconds
 
+  /** `session`: whose messages these are, where no `ready` says so. */
+  constructor(session = "") {
+    this.#session = session;
+  }
+
   /** The lines in the order they were spoken. */
   get lines() {
     return [...this.#lines.values()].sort((a, b) => a.start - b.start);
@@ -38,9 +43,9 @@ export class Transcript {
     }
   }
 
-  /** The finished text as people paste it: one line per utterance, with its time and who spoke. */
-  toText(names) {
-    const spoken = this.lines.filter((line) => line.kind === "speech" && line.final);
+  /** The finished text as people paste it: one line per utterance, with its time and who spoke; of chosen lines only. */
+  toText(names, chosen = () => true) {
+    const spoken = this.lines.filter((line) => line.kind === "speech" && line.final && chosen(line));
     return spoken.map((line) => `[${clock(line.start)}] ${names[line.source]}: ${line.stable}\n`).join("");
   }
 
@@ -96,6 +101,11 @@ export class Transcript {
   /** Segments of a session that had to begin anew may be named like earlier ones. */
   #key(name) {
     return `${this.#session} ${name}`;
+  }
+
+  /** The keys of lines by the names of their segments, as a `revision` names them. */
+  keysOf(segments) {
+    return segments.map((name) => this.#key(name));
   }
 
   #put(line) {

@@ -1,0 +1,116 @@
+import { Captions } from "./captions.js";
+import { Phase } from "./phase.js";
+import { Transcript } from "./transcript.js";
+import { Watcher } from "./watcher.js";
+import { lengthOf, when } from "./dates.js";
+import { accounted, duration } from "./words.js";
+
+/** One meeting to read: a kept one, or a running one that somebody else records. */
+export class Reading {
+  id = null;
+  transcript = null;
+  watcher = null;
+  #page;
+  #access;
+  #captions;
+  #marks;
+  #now;
+  #known = null; // what the server told of the session
+  #onGone;
+
+  /** `page(id)` gives an element of the page; `onGone()` is called when the session was deleted. */
+  constructor({ page, access, marks, now, onGone, onError }) {
+    this.#page = page;
+    this.#access = access;
+    this.#marks = marks;
+    this.#now = now;
+    this.#onGone = onGone;
+    this.#captions = new Captions({
+      scroller: page("past"), list: page("past-lines"), jump: page("past-jump"), announcer: null, marks,
+    });
+    const title = page("title");
+    title.addEventListener("change", () => this.#rename(title.value).catch(onError));
+    title.addEventListener("keydown", (event) => event.key === "Enter" && title.blur());
+    page("delete").addEventListener("click", () => page("delete-dialog").showModal());
+    page("delete-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      page("delete-dialog").close();
+      if (event.submitter.value === "yes") this.#remove().catch(onError);
+    });
+  }
+
+  /** Whether it goes on. */
+  get running() {
+    return this.#known?.state === "live" && this.watcher?.phase !== Phase.STOPPED;
+  }
+
+  /** What to call it, for the name of a file. */
+  get title() {
+    return this.#known?.title || "Meeting";
+  }
+
+  /** Shows a session, from the line spoken `at` seconds. Throws Refusal. */
+  async open(id, at) {
+    this.close();
+    this.id = id;
+    this.transcript = new Transcript(id);
+    this.#captions.clear();
+    if (at !== null) this.#captions.seek(at);
+    this.#describe(await this.#access.session(id));
+    if (this.id !== id) return; // somebody went on meanwhile
+    if (at === null && !this.running) this.#captions.seek(0);
+    this.watcher = new Watcher({
+      url: location.href, token: this.#access.token, session: id, now: this.#now,
+      onChange: () => this.#changed(id), onMessage: (message) => this.#read(message),
+    });
+    this.watcher.connect();
+  }
+
+  /** Stops reading. */
+  close() {
+    const { watcher } = this;
+    this.id = this.watcher = this.#known = null;
+    watcher?.close();
+    this.#page("title").value = "";
+    this.#page("facts").textContent = "";
+    this.#page("delete").hidden = true;
+  }
+
+  #read(message) {
+    if (message.type === "revision") {
+      const [first] = this.transcript.keysOf(message.segments.map((segment) => segment.segment));
+      if (first) this.#marks.move(this.transcript.keysOf(message.replaces), first);
+    }
+    this.#captions.apply(this.transcript.apply(message));
+  }
+
+  /** At the end of a session its facts are others. */
+  async #changed(id) {
+    if (this.watcher?.phase !== Phase.STOPPED || this.#known?.state !== "live") return;
+    const known = await this.#access.session(id).catch(() => null);
+    if (this.id === id && known) this.#describe(known);
+  }
+
+  #describe(known) {
+    this.#known = known;
+    const title = this.#page("title");
+    if (document.activeElement !== title) title.value = known.title;
+    const state = { live: "running now", interrupted: "ended without Stop" }[known.state];
+    const { tone, text } = accounted(known.coverage);
+    const facts = [when(known.created), known.ended && duration(lengthOf(known)), state, known.state === "live" ? null : text, known.model];
+    this.#page("facts").textContent = facts.filter(Boolean).join(" · ");
+    this.#page("facts").dataset.tone = known.state === "live" || tone === "good" ? "idle" : tone;
+    this.#page("delete").hidden = known.state === "live";
+    this.#page("delete-what").textContent = `“${known.title || "Untitled meeting"}” of ${when(known.created)} will be gone for good.`;
+  }
+
+  async #rename(title) {
+    if (this.id !== null) this.#describe(await this.#access.rename(this.id, title));
+  }
+
+  async #remove() {
+    await this.#access.remove(this.id);
+    this.close();
+    this.#onGone();
+  }
+}
