@@ -23,9 +23,13 @@ POLICY = "default-src 'self'; connect-src 'self' ws: wss:"
 
 @dataclass
 class Stage(Scripted):
-    """`speaks`: say one final per second of audio, as `Scripted` does; else only what `say` is told."""
+    """`speaks`: say one final per second of audio, as `Scripted` does; else only what `say` is told.
+
+    `loaded`: what the server says of its model before a session is asked for.
+    """
 
     speaks: bool = False
+    loaded: bool = True
 
     async def _answer(
         self, socket: Socket, wire: ServerConnection, session: Session, message: m.ClientMessage | m.Unknown
@@ -43,6 +47,8 @@ class Stage(Scripted):
         path = request.path.partition("?")[0]
         if path == PATH:
             return super().process_request(socket, request)
+        if path == "/health/ready":
+            return socket.respond(HTTPStatus.OK if self.loaded else HTTPStatus.SERVICE_UNAVAILABLE, "{}")
         name = path.removeprefix("/") or "index.html"
         file = PANEL / name
         if not file.is_file():

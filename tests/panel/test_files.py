@@ -11,6 +11,7 @@ import pytest
 
 PANEL = Path(str(files("echopanel") / "panel"))
 MODULES = sorted((PANEL / "js").glob("*.js"))
+STYLES = sorted((PANEL / "css").glob("*.css"))
 PURE = {
     "codec.js",
     "connection.js",
@@ -20,8 +21,10 @@ PURE = {
     "replay.js",
     "resample.js",
     "retry.js",
+    "route.js",
     "status.js",
     "transcript.js",
+    "words.js",
 }
 MAX_LINES = 300
 
@@ -61,6 +64,12 @@ class Page(HTMLParser):
         self.inline += [name for name in given if name == "style" or name.startswith("on")]
         if tag == "style" or (tag == "script" and "src" not in given):
             self.inline.append(tag)
+
+
+def test_every_style_sheet_is_short_and_used() -> None:
+    """The page names them all."""
+    assert {f"css/{path.name}" for path in STYLES} <= set(Page().links)
+    assert [path.name for path in STYLES if path.read_text(encoding="utf-8").count("\n") > MAX_LINES] == []
 
 
 @every_module
@@ -106,13 +115,14 @@ def test_the_page_has_nothing_inline_and_loads_only_its_own_files() -> None:
     assert len(page.ids) == len(set(page.ids))
     local = [link for link in page.links if not link.startswith("#")]
     assert all((PANEL / link).is_file() for link in local)
-    assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
+    inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert {link for link in inside if not link.startswith("/")} <= set(page.ids)
     assert "default-src 'self'" in (PANEL / "index.html").read_text(encoding="utf-8")
 
 
 def test_what_the_modules_look_for_is_in_the_page() -> None:
     """Every id that a module asks for exists."""
-    asked = {name for path in MODULES for name in re.findall(r'(?:byId|#page)\("([\w-]+)"\)', code(path))}
+    asked = {name for path in MODULES for name in re.findall(r'\b(?:byId|page)\("([\w-]+)"\)', code(path))}
     asked |= {name for path in MODULES for name in re.findall(r'querySelector\("#([\w-]+)"\)', code(path))}
     assert asked
     assert asked <= set(Page().ids)
@@ -120,7 +130,7 @@ def test_what_the_modules_look_for_is_in_the_page() -> None:
 
 def test_no_file_names_another_machine() -> None:
     """No address outside, except the name of the SVG language."""
-    for path in [*MODULES, PANEL / "index.html", PANEL / "style.css", PANEL / "icon.svg"]:
+    for path in [*MODULES, *STYLES, PANEL / "index.html", PANEL / "icon.svg"]:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert re.findall(r"https?://[^\s\"')]+", text) == [], path.name
         assert "@import" not in text

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,10 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from echopanel.audio import SAMPLE_RATE, Source
 from echopanel.errors import ErrorCode
-from echopanel.transcript import Final, Gap, GapStatus, Partial, Revision, Segment
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment
 from echopanel.wire import messages as m
 from tests.client.scripted import listening
+from tests.panel.axe import check
 from tests.panel.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -304,7 +303,7 @@ async def test_a_shared_tab_is_heard_and_can_be_shared_again(stage: Stage, brows
             "for (const track of shared.getTracks()) track.dispatchEvent(new Event('ended'))"
         )
         strip = visit.page.locator(".strip[data-source=system]")
-        await expect(strip.locator(".note")).to_have_text("Has ended")
+        await expect(strip.locator(".note")).to_contain_text("No longer shared")
         count = len(stage.frames(SYSTEM))
         await strip.get_by_role("button", name="Add").click()
         await until(lambda: len(stage.frames(SYSTEM)) > count)
@@ -322,6 +321,99 @@ async def test_a_tab_that_is_shared_without_its_sound_is_explained(stage: Stage,
         await expect(visit.page.get_by_role("alert")).to_contain_text("shared without its sound")
         assert await visit.page.evaluate("shared.getTracks().every(track => track.readyState === 'ended')")
     assert stage.received == []
+
+
+async def test_a_device_that_goes_away_is_told_and_can_be_replaced(stage: Stage, browser: Browser) -> None:
+    """Unplugged, or muted by a switch of its own: the strip says so, and the session goes on."""
+    async with visiting(browser, stage) as visit:
+        await visit.page.add_init_script(LISTENING)
+        await visit.open()
+        await visit.start()
+        strip = visit.page.locator(".strip[data-source=mic]")
+        await visit.page.evaluate("heard.getTracks()[0].dispatchEvent(new Event('mute'))")
+        await expect(strip.locator(".note")).to_contain_text("Muted by the system")
+        await visit.page.evaluate("heard.getTracks()[0].dispatchEvent(new Event('unmute'))")
+        await expect(strip.locator(".note")).to_have_text("")
+        await visit.page.evaluate("heard.getTracks()[0].dispatchEvent(new Event('ended'))")
+        await expect(strip.locator(".note")).to_contain_text("Unplugged")
+        await expect(visit.status).to_have_text("Live")
+        count = len(stage.frames())
+        await strip.get_by_role("button", name="Add").click()
+        await until(lambda: len(stage.frames()) > count)
+
+
+async def test_a_server_that_loads_or_is_gone_is_told_before_anything_starts(
+    stage: Stage, browser: Browser
+) -> None:
+    """The page looks for it, and says when it is ready."""
+    stage.loaded = False
+    async with visiting(browser, stage) as visit:
+        await visit.open()
+        await expect(visit.status).to_have_text("Warming up")
+        await visit.page.route("**/health/ready", lambda route: route.abort())
+        await expect(visit.status).to_have_text("No server")
+        await visit.page.unroute("**/health/ready")
+        stage.loaded = True
+        await expect(visit.status).to_have_text("Ready")
+
+
+async def test_marked_lines_are_found_again(visit: Visit) -> None:
+    """By mouse and by keyboard, over a reload of text, and when better text takes their place."""
+    await visit.start()
+    await visit.stage.say(*(final(n, f"Line {n}.", start=10.0 * n, name=f"mic-{n}") for n in range(1, 60)))
+    await visit.lines.nth(20).hover()
+    await visit.lines.nth(20).locator(".mark").click()
+    await expect(visit.lines.nth(20)).to_have_class("line speech marked")
+    await visit.page.keyboard.press("ArrowUp")
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.lines.nth(19).locator(".mark")).to_have_attribute("aria-pressed", "true")
+    better = Segment("mic-20r", MIC, 200.0, 201.0, "Better.", 3_200_000, 3_216_000)
+    await visit.stage.say(m.RevisionMessage(60, Revision(("mic-20",), (better,), "repair")))
+    await visit.page.locator("#captions").evaluate("e => { e.scrollTop = 0 }")
+    await visit.button("Marked").click()
+    found = visit.page.locator("#marked-menu li")
+    await expect(found).to_have_text(["3:20YouBetter.", "3:30YouLine 21."])
+    await found.last.locator("button").click()
+    await expect(visit.lines.nth(20)).to_be_in_viewport()
+    await expect(visit.button("Jump to now")).to_be_visible()
+
+
+async def test_lag_quality_and_load_are_told_and_drawn(visit: Visit) -> None:
+    """At a glance in the dock, with more behind it; a step of degradation is said with its reason."""
+    await visit.start()
+    ledger = Coverage(captured=16_000, received=16_000, pending=16_000)
+    source = m.SourceFlow(1.0, 1, 100, 0.01, 2.4, 960_000, ledger)
+    reduced = m.Flow(2, "smaller model", "load 1.1 for 10 s", 1.1, 0.1, 0.1, 0.2, 1.5, 3, {MIC: source})
+    await visit.stage.say(replace(reduced, level=0, plan="full quality", load=0.4), reduced)
+    await expect(visit.page.locator("#vitals")).to_have_text("2.4 s behind")
+    await expect(visit.status).to_have_text("Live, at reduced quality")
+    await visit.page.locator("#vitals").click()
+    details = visit.page.locator("#vitals-panel")
+    for told in ("Smaller model", "load 1.1 for 10 s", "110 %", "tiny"):
+        await expect(details).to_contain_text(told)
+    drawn = await details.locator(".lag-chart polyline").get_attribute("points")
+    assert drawn is not None
+    assert len(drawn.split()) == 2
+
+
+async def test_a_long_transcript_is_drawn_piece_by_piece(visit: Visit) -> None:
+    """Two hours of lines come at once, all are shown in order, and the page answers meanwhile."""
+    await visit.start()
+    texts = [final(n, f"Line {n} says something of a usual length.", start=2.4 * n) for n in range(1, 3001)]
+    await visit.stage.say(*texts)
+    await expect(visit.lines).to_have_count(3000)
+    await expect(visit.lines.last).to_be_in_viewport()
+    whens = await visit.lines.locator("time").evaluate_all(
+        "all => all.map(e => parseFloat(e.dateTime.slice(2)))"
+    )
+    assert whens == sorted(whens)
+
+
+LISTENING = """
+    const { mediaDevices } = navigator;
+    const listen = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async (options) => (window.heard = await listen(options));
+"""
 
 
 async def test_it_works_with_the_keyboard_alone(visit: Visit) -> None:
@@ -371,24 +463,14 @@ async def test_every_view_is_accessible_and_fits(
         )
         await expect(visit.lines).to_have_count(3)
         await check(visit.page, width)
-        await visit.button("Save").click()
-        await check(visit.page, width)
-        await visit.page.keyboard.press("Escape")
+        for name in ("Save", "Marked"):
+            await visit.button(name).click()
+            await check(visit.page, width)
+            await visit.page.keyboard.press("Escape")
         stage.refusal = m.Error(ErrorCode.OVERLOADED, "no room", retry_after=60.0)
         stage.cut()
         await expect(visit.status).to_contain_text("Server busy")
         await check(visit.page, width)
-
-
-async def check(page: Page, width: int) -> None:
-    """No finding, no sideways scrolling."""
-    spec = find_spec("axe_playwright_python")
-    assert spec is not None
-    assert spec.origin is not None
-    await page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
-    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_no_request_leaves_the_server_and_nothing_breaks_its_policy(visit: Visit) -> None:

@@ -4,7 +4,8 @@ import { panel, vectors } from "./shared.mjs";
 
 const { Transcript, clock } = await panel("transcript.js");
 const { Phase } = await panel("phase.js");
-const { describe, summarise } = await panel("status.js");
+const { describe, describeIdle, describeWatching } = await panel("status.js");
+const { summarise } = await panel("words.js");
 
 const partial = (revision, stable, tail = "", segment = "mic-1") => ({
   type: "partial", segment, source: "mic", revision, start: 1, stable, tail,
@@ -126,7 +127,32 @@ test("what its user can do about it is offered", () => {
   assert.equal(describe(client(), flow(), 0).action, null);
 });
 
+test("somebody who reads along is told in plain words, too", () => {
+  const watcher = (phase, error = null) => ({ phase, error, at: 10 });
+  const cases = [
+    [watcher(Phase.CONNECTING), true, "Connecting", null],
+    [watcher(Phase.LIVE), true, "Reading along", null],
+    [watcher(Phase.LIVE), false, "Opening", null],
+    [watcher(Phase.WAITING), true, "Reconnecting in 4 s", "reconnect"],
+    [watcher(Phase.LOST), true, "Connection lost", "reconnect"],
+    [watcher(Phase.DENIED), true, "This server wants a token", "token"],
+    [watcher(Phase.REFUSED, { code: "unknown_session" }), true, "There is no such meeting", null],
+    [watcher(Phase.STOPPED), false, "Saved", null],
+  ];
+  for (const [state, running, text, action] of cases) {
+    const said = describeWatching(state, running, 6.5);
+    assert.deepEqual([said.text, said.action], [text, action]);
+  }
+});
+
+test("before anything was started the page says whether the server is there", () => {
+  assert.deepEqual(["ready", "unknown", "loading", "gone"].map((server) => describeIdle(server).text),
+    ["Ready", "Ready", "Warming up", "No server"]);
+});
+
 test("the ledger is summed up in a sentence", () => {
-  assert.match(summarise({ mic: { lost: 0 }, system: { lost: 0 } }), /Everything/);
-  assert.match(summarise({ mic: { lost: 16000 }, system: { lost: 8000 } }), /^1\.5 s/);
+  const ledger = (lost, pending = 0) => ({ captured: 160000, lost, pending });
+  assert.match(summarise({ mic: ledger(0), system: ledger(0) }), /Everything/);
+  assert.match(summarise({ mic: ledger(16000), system: ledger(8000) }), /^1\.5 s could not/);
+  assert.match(summarise({ mic: ledger(0, 192000) }), /^12 s not recognised yet/);
 });

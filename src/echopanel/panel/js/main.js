@@ -4,6 +4,7 @@ import { Captions, NAMES } from "./captions.js";
 import { DeviceError } from "./devices.js";
 import { Dock } from "./dock.js";
 import { History } from "./history.js";
+import { MarkedMenu } from "./marked.js";
 import { Marks } from "./marks.js";
 import { Meeting } from "./meeting.js";
 import { Phase } from "./phase.js";
@@ -38,8 +39,13 @@ const past = new History({ page: byId, access, onError: refused });
 const reading = new Reading({
   page: byId, access, marks, now, onGone: () => { location.hash = "#/history"; }, onError: refused,
 });
+const isMarked = (line) => marks.has(line.key);
+const marked = new MarkedMenu(byId("marked-menu"), byId("marked"), {
+  lines: () => shown().transcript.lines.filter(isMarked),
+  onChoose: ({ start }) => (route.view === "session" ? reading : captions).seek(start),
+});
 const save = new SaveMenu(byId("save-menu"), byId("save"), {
-  copy: (what) => shown().transcript.toText(NAMES, what === "marked" ? (line) => marks.has(line.key) : undefined),
+  copy: (what) => shown().transcript.toText(NAMES, what === "marked" ? isMarked : undefined),
   fetch: (format) => access.transcript(shown().id, format),
   name: () => shown().title,
   onNote: note,
@@ -75,7 +81,6 @@ function arrange() {
     if (link.dataset.view === (view === "session" ? "history" : view)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  byId("marked").hidden = shown() === null;
 }
 
 /** The transcript that is in view: {id, transcript, title}, or null. */
@@ -166,7 +171,7 @@ function tick() {
   standing.show(state, now());
   if (state.action === "token") askForToken();
   save.enable(shown() !== null);
-  byId("marked").hidden = shown() === null;
+  marked.enable(shown() !== null);
   dock.show(now());
   awake.want(meeting?.running ?? false);
   if (meeting !== null && !meeting.running && !byId("dock").hidden) ended();
@@ -226,11 +231,6 @@ function plain(error) {
   return `Something went wrong: ${error.message}`;
 }
 
-function toggleMarked() {
-  const only = byId("views").classList.toggle("only-marked");
-  byId("marked").setAttribute("aria-pressed", String(only));
-}
-
 byId("privacy").textContent = LOOPBACK.has(location.hostname)
   ? "Nothing leaves this computer."
   : `Sound goes to ${location.host} and nowhere else.`;
@@ -238,7 +238,6 @@ byId("setup").addEventListener("submit", start);
 byId("reconnect").addEventListener("click", reconnect);
 byId("stop").addEventListener("click", () => meeting.stop());
 byId("again").addEventListener("click", again);
-byId("marked").addEventListener("click", toggleMarked);
 addEventListener("hashchange", go);
 addEventListener("online", () => meeting?.wake());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && meeting?.wake());

@@ -66,6 +66,11 @@ export class Reading {
     this.watcher.connect();
   }
 
+  /** Goes to the line that was spoken at `start` seconds. */
+  seek(start) {
+    this.#captions.seek(start);
+  }
+
   /** Stops reading. */
   close() {
     const { watcher } = this;
