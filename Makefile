@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev test check format format-check lint types architecture coverage lock clean
+.PHONY: help run venv dev test check format format-check lint types architecture coverage screenshots soak lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -46,6 +46,12 @@ architecture: $(VENV)/.dev ## import directions, budgets, a repository without m
 coverage: $(VENV)/.dev ## wire/ and policy/: every branch is reached by their own tests
 	@$(BIN)/coverage run -m pytest -q tests/wire tests/policy
 	@$(BIN)/coverage report --include='*/echopanel/wire/*,*/echopanel/policy/*' --fail-under=100
+
+screenshots: $(VENV)/.dev ## take the pictures of the documentation from the real program (needs chromium; 3 minutes)
+	@$(BIN)/python -m tests.panel.screenshots $(ARGS)
+
+soak: $(VENV)/.dev ## a meeting of 5 minutes in a real browser, with figures (shorter: make soak ARGS=60)
+	@$(BIN)/python -m tests.panel.soak $(ARGS)
 
 lock: ## resolve the locked requirements anew (needs uv; UPGRADE=--upgrade takes newer versions)
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --group build -o requirements.lock

@@ -23,16 +23,18 @@ class Turn:
     """What one says before the other answers."""
 
     samples: Samples
-    text: str
+    text: str = ""
+    words: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One side, as a file: silence while the other one speaks."""
+    """One side, as a file: silence while the other one speaks. `words`: each with its end in seconds."""
 
     path: Path
     text: str
     seconds: float
+    words: tuple[tuple[str, float], ...]
 
 
 def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
@@ -50,7 +52,7 @@ def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
             break
         silence = np.zeros(len(turn.samples), np.float32)
         sides[side].append(turn)
-        sides[1 - side].append(Turn(silence, ""))
+        sides[1 - side].append(Turn(silence))
         until += length
         number += 1
     names = ("mic.wav", "others.wav")
@@ -70,21 +72,25 @@ def turns() -> tuple[list[Turn], list[Turn]]:
 
 def whole(speech: Speech) -> Turn:
     """A recording as a turn."""
-    return Turn(speech.load(), speech.text)
+    return Turn(speech.load(), speech.text, speech.word_times)
 
 
 def cut(speech: Speech, start: float, end: float) -> Turn:
     """A piece of a recording, cut in a pause."""
     samples = speech.load()[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
-    return Turn(samples, " ".join(word for word, until in speech.word_times if start < until <= end))
+    words = tuple((word, until - start) for word, until in speech.word_times if start < until <= end)
+    return Turn(samples, " ".join(word for word, _ in words), words)
 
 
 def track(path: Path, said: list[Turn]) -> Track:
     """A side as a file; a second of silence comes first."""
     pause = np.zeros(round(PAUSE_S * SAMPLE_RATE), np.float32)
     pieces = [np.zeros(SAMPLE_RATE, np.float32)]
+    words: list[tuple[str, float]] = []
     for turn in said:
+        begin = sum(map(len, pieces)) / SAMPLE_RATE
+        words += [(word, begin + end) for word, end in turn.words]
         pieces += [turn.samples, pause]
     samples = np.concatenate(pieces)
     text = " ".join(turn.text for turn in said if turn.text)
-    return Track(write_wav(path, samples), text, len(samples) / SAMPLE_RATE)
+    return Track(write_wav(path, samples), text, len(samples) / SAMPLE_RATE, tuple(words))

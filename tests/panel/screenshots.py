@@ -18,7 +18,7 @@ from typing import Literal
 
 import av
 import av.filter
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.e2e.programs import Server, echopanel, serving
 from tests.helpers.speech import REPOSITORY, Speech, load_corpus
@@ -29,9 +29,9 @@ IMAGES = REPOSITORY / "docs" / "images"
 DIALOGUE_S = 75.0
 SPEED = "8"
 STANDSTILL_S = 12.0
-PHONE = {"width": 390, "height": 780}
-SIDE = {"width": 460, "height": 760}
-DESK = {"width": 1040, "height": 760}
+PHONE: ViewportSize = {"width": 390, "height": 780}
+SIDE: ViewportSize = {"width": 460, "height": 700}
+DESK: ViewportSize = {"width": 1040, "height": 760}
 TITLES = {
     "long_lj001_printing.flac": "Printing class, lesson 1",
     "librivox_sense_and_sensibility.flac": "Reading circle",
@@ -51,13 +51,13 @@ class Studio:
     others: Track
 
     @asynccontextmanager
-    async def page(self, url: str, size: dict[str, int], scheme: Scheme = "light") -> AsyncIterator[Page]:
+    async def page(self, url: str, size: ViewportSize, scheme: Scheme = "light") -> AsyncIterator[Page]:
         """A page in a new profile, at two pixels a point."""
         context = await self.browser.new_context(
             viewport=size,
             color_scheme=scheme,
             device_scale_factor=2,
-            locale="en-GB",  # type: ignore[arg-type]
+            locale="en-GB",
         )
         page = await context.new_page()
         await page.goto(url)
@@ -99,10 +99,12 @@ def shrink(path: Path) -> None:
     frame.pts, frame.time_base = 0, Fraction(1, 1)
     graph.push(frame)
     graph.push(None)
+    shrunk = graph.pull()
+    assert isinstance(shrunk, av.VideoFrame)
     encoder = av.CodecContext.create("png", "w")
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "pal8"
     encoder.time_base = Fraction(1, 1)
-    path.write_bytes(b"".join(bytes(packet) for packet in encoder.encode(graph.pull())))
+    path.write_bytes(b"".join(bytes(packet) for packet in encoder.encode(shrunk)))
 
 
 def remember(server: Server, speech: Speech) -> None:
@@ -123,19 +125,18 @@ async def live(studio: Studio, server: Server, data: Path) -> None:
     """Both sides, dark and light, then a server that is gone for a while."""
     async with studio.page(server.url, DESK) as page:
         await studio.start(page)
-        await expect(page.locator("#lines > .speech")).to_have_count(7, timeout=60_000)
-        await page.locator("#lines > .speech").nth(3).hover()
-        await page.locator("#lines > .speech .mark").nth(3).click()
+        await expect(page.locator("#lines > .speech")).to_have_count(9, timeout=90_000)
+        await page.locator("#lines > .speech").nth(5).hover()
+        await page.locator("#lines > .speech .mark").nth(5).click()
         await page.mouse.move(5, 300)
         await expect(page.locator(".tail").first).to_be_visible()
         await shoot(page, "live")
         await page.emulate_media(color_scheme="dark")
         await shoot(page, "dark")
-        await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        await expect(page.locator(".tail").first).to_be_visible()
+        await page.set_viewport_size(PHONE)
         await shoot(page, "phone")
         await page.emulate_media(color_scheme="light")
-        await page.set_viewport_size(SIDE)  # type: ignore[arg-type]
+        await page.set_viewport_size(SIDE)
         server.stop(signal.SIGKILL)
         await expect(page.locator("#status-text")).to_contain_text("Reconnecting in")
         await asyncio.sleep(0.5)
@@ -165,14 +166,7 @@ async def history(studio: Studio, server: Server) -> None:
 
 async def overloaded(studio: Studio, data: Path) -> None:
     """A machine that stands still for a while, with a short queue: some speech has to wait for its turn."""
-    short = (
-        "--set",
-        "engine.queue_mic=1",
-        "--set",
-        "engine.queue_system=1",
-        "--set",
-        "engine.max_inference=1",
-    )
+    short = ("queue_mic=1", "queue_system=1", "max_inference=1")
     with serving(data, *(part for one in short for part in ("--set", f"engine.{one}"))) as server:
         async with studio.page(server.url, SIDE) as page:
             await studio.start(page)

@@ -43,7 +43,7 @@ export class Vitals {
     const load = flow.load === undefined ? "–" : `${Math.round(flow.load * 100)} %`;
     const quality = capital(flow.plan || "full quality");
     this.#write(this.#panel, { lag: behind, load, quality, model, most: `${most} s`, reason: flow.level > 0 ? flow.reason : "" });
-    this.#root.dataset.tone = flow.level > 0 ? "warn" : "good";
+    this.#root.dataset.tone = flow.level > 0 ? "warn" : "idle";
     this.#root.setAttribute("aria-label", `Text is ${behind} behind. ${quality}, load ${load}.`);
     const { lag: lags, load: loads } = this.#series;
     draw(this.#root.querySelector("svg"), { lag: lags }, { ...SMALL, most });
