@@ -5,7 +5,7 @@ export const NAMES = Object.freeze({ mic: "You", system: "Others" });
 
 const AT_END_PX = 40; // closer to the end than this is reading along
 const FRAME_MS = 16;
-const BATCH = 40; // changes drawn at a time, so that a long transcript does not freeze the page
+const BATCH = 25; // changes drawn at a time, so that a long transcript does not freeze the page
 const ANNOUNCED = 4; // finished lines that stay for a screen reader
 const WAYS = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" };
 
