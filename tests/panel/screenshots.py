@@ -166,7 +166,8 @@ async def history(studio: Studio, server: Server) -> None:
 
 async def overloaded(studio: Studio, data: Path) -> None:
     """A machine that stands still for a while, with a short queue: some speech has to wait for its turn."""
-    short = ("queue_mic=1", "queue_system=1", "max_inference=1")
+    # A machine that stands still looks like a recogniser that hangs.
+    short = ("queue_mic=1", "queue_system=1", "max_inference=1", "stuck_after_s=60")
     with serving(data, *(part for one in short for part in ("--set", f"engine.{one}"))) as server:
         async with studio.page(server.url, SIDE) as page:
             await studio.start(page)
