@@ -378,13 +378,15 @@ async def test_marked_lines_are_found_again(visit: Visit) -> None:
     await expect(visit.button("Jump to now")).to_be_visible()
 
 
+LEDGER = Coverage(captured=16_000, received=16_000, pending=16_000)
+SLOW = m.SourceFlow(1.0, 1, 100, 0.01, 2.4, 960_000, LEDGER)
+REDUCED = m.Flow(2, "smaller model", "load 1.1 for 10 s", 1.1, 0.1, 0.1, 0.2, 1.5, 3, {MIC: SLOW})
+
+
 async def test_lag_quality_and_load_are_told_and_drawn(visit: Visit) -> None:
     """At a glance in the dock, with more behind it; a step of degradation is said with its reason."""
     await visit.start()
-    ledger = Coverage(captured=16_000, received=16_000, pending=16_000)
-    source = m.SourceFlow(1.0, 1, 100, 0.01, 2.4, 960_000, ledger)
-    reduced = m.Flow(2, "smaller model", "load 1.1 for 10 s", 1.1, 0.1, 0.1, 0.2, 1.5, 3, {MIC: source})
-    await visit.stage.say(replace(reduced, level=0, plan="full quality", load=0.4), reduced)
+    await visit.stage.say(replace(REDUCED, level=0, plan="full quality", load=0.4), REDUCED)
     await expect(visit.page.locator("#vitals")).to_have_text("2.4 s behind")
     await expect(visit.status).to_have_text("Live, at reduced quality")
     await visit.page.locator("#vitals").click()
@@ -463,7 +465,8 @@ async def test_every_view_is_accessible_and_fits(
         )
         await expect(visit.lines).to_have_count(3)
         await check(visit.page, width)
-        for name in ("Save", "Marked"):
+        await stage.say(REDUCED)
+        for name in ("Save", "Marked", "Text is 2.4 s behind"):
             await visit.button(name).click()
             await check(visit.page, width)
             await visit.page.keyboard.press("Escape")

@@ -56,8 +56,9 @@ export class Reading {
     this.transcript = new Transcript(id);
     this.#captions.clear();
     if (at !== null) this.#captions.seek(at);
-    this.#describe(await this.#access.session(id));
+    const known = await this.#access.session(id);
     if (this.id !== id) return; // somebody went on meanwhile
+    this.#describe(known);
     if (at === null && !this.running) this.#captions.seek(0);
     this.watcher = new Watcher({
       url: location.href, token: this.#access.token, session: id, now: this.#now,
