@@ -16,5 +16,6 @@ async def check(page: Page, width: int) -> None:
     assert spec.origin is not None
     await page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
     found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+    findings = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+    assert findings == [], findings
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
