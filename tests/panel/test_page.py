@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from echopanel.audio import SAMPLE_RATE, Source
 from echopanel.errors import ErrorCode
-from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment, Word
 from echopanel.wire import messages as m
 from tests.client.scripted import listening
 from tests.panel.axe import check
@@ -155,6 +155,24 @@ async def test_a_gap_is_shown_and_filled_when_its_text_comes(visit: Visit) -> No
     late = Segment("mic-2", MIC, 4.0, 16.0, "Two.", 4 * SAMPLE_RATE, 16 * SAMPLE_RATE)
     await visit.stage.say(m.RevisionMessage(4, Revision(("mic-1",), (first, late), "repair")))
     await expect(said).to_have_text(["One!", "Two.", "2.0 s could not be recognised"])
+
+
+async def test_what_the_microphone_overheard_is_hidden_and_can_be_shown(visit: Visit) -> None:
+    """A line that is only echo is not there, echo within a line neither, until somebody wants to see it."""
+    await visit.start()
+    await expect(visit.button("Echo")).to_be_hidden()
+    said = [Word(5 + i, 5.5 + i, text, bleed=i > 0) for i, text in enumerate(("Yes.", "Hello", "there."))]
+    mixed = Segment("mic-2", MIC, 5, 8, "Yes. Hello there.", 80_000, 128_000, tuple(said))
+    echo = Segment("mic-1", MIC, 2, 4, "Hello there.", 32_000, 64_000, tuple(said[1:]))
+    finals = [m.FinalMessage(number, Final(segment)) for number, segment in ((2, echo), (3, mixed))]
+    await visit.stage.say(final(1, "Hello there.", SYSTEM, 2.0), *finals)
+    await expect(visit.lines.filter(visible=True)).to_have_count(2)
+    assert await visit.lines.nth(2).locator(".said").inner_text() == "Yes."
+    await expect(visit.lines.nth(2).locator(".who")).to_be_visible()
+    await visit.button("Echo").click()
+    await expect(visit.lines.filter(visible=True)).to_have_count(3)
+    assert await visit.lines.nth(2).locator(".said").inner_text() == "Yes. Hello there."
+    await check(visit.page, 1000)
 
 
 async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> None:

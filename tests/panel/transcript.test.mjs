@@ -88,6 +88,20 @@ test("copied text has a line for each finished utterance", () => {
   assert.equal(transcript.toText({ mic: "You" }), "[0:01] You: One.\n[1:02:05] You: Two.\n");
 });
 
+test("what the microphone heard out of the loudspeakers is told apart and not copied", () => {
+  const transcript = new Transcript();
+  const words = (...texts) => texts.map((text) => ({ text: text.replace("*", ""), ...(text.startsWith("*") && { bleed: true }) }));
+  const mixed = { ...final("yes hello there", "mic-1", 1), words: words("yes", "*hello", "*there") };
+  const echo = { ...final("hello there", "mic-2", 5), words: words("*hello", "*there") };
+  follow(transcript, [final("fine", "mic-3", 9)]);
+  assert.equal(transcript.hasEcho, false);
+  follow(transcript, [mixed, echo]);
+  assert.equal(transcript.hasEcho, true);
+  assert.deepEqual(transcript.lines.map((line) => [line.stable, line.echo]), [["yes", false], ["", true], ["fine", false]]);
+  assert.deepEqual(transcript.lines[0].parts.map((part) => part.echo), [false, true, true]);
+  assert.equal(transcript.toText({ mic: "You" }), "[0:01] You: yes\n[0:09] You: fine\n");
+});
+
 test("times read as people write them", () => {
   assert.deepEqual([0, 59.9, 60, 3599, 3600, 36061].map(clock), ["0:00", "0:59", "1:00", "59:59", "1:00:00", "10:01:01"]);
 });

@@ -91,7 +91,7 @@ export class Captions {
   }
 
   #seekNow() {
-    const found = this.#shown.find(({ line }) => line.start >= this.#wanted - 0.05);
+    const found = this.#shown.find(({ line, item }) => line.start >= this.#wanted - 0.05 && item.checkVisibility());
     if (found === undefined) return;
     this.#wanted = null;
     found.item.scrollIntoView({ block: "center" });
@@ -136,7 +136,7 @@ export class Captions {
     one.line = line;
     write(one.item, line);
     this.#showMark(one);
-    if (line.kind === "speech" && line.final) this.#announce(line);
+    if (line.kind === "speech" && line.final && line.stable) this.#announce(line);
   }
 
   /** Puts an item where it belongs in time, which is nearly always near the end. */
@@ -231,6 +231,11 @@ function write(item, line) {
   if (line.kind === "gap") {
     item.dataset.status = line.status;
     said.textContent = gapText(line);
+    return;
+  }
+  item.classList.toggle("echo", line.echo === true);
+  if (line.parts) {
+    said.replaceChildren(...line.parts.map(({ text, echo }) => element("span", echo ? "stable overheard" : "stable", `${text} `)));
     return;
   }
   said.replaceChildren(element("span", "stable", line.stable));

@@ -172,6 +172,7 @@ function tick() {
   if (state.action === "token") askForToken();
   save.enable(shown() !== null);
   marked.enable(shown() !== null);
+  byId("echo").hidden = !shown()?.transcript.hasEcho;
   dock.show(now());
   awake.want(meeting?.running ?? false);
   if (meeting !== null && !meeting.running && !byId("dock").hidden) ended();
@@ -231,6 +232,11 @@ function plain(error) {
   return `Something went wrong: ${error.message}`;
 }
 
+function toggleEcho() {
+  const on = byId("views").classList.toggle("with-echo");
+  byId("echo").setAttribute("aria-pressed", String(on));
+}
+
 byId("privacy").textContent = LOOPBACK.has(location.hostname)
   ? "Nothing leaves this computer."
   : `Sound goes to ${location.host} and nowhere else.`;
@@ -238,6 +244,7 @@ byId("setup").addEventListener("submit", start);
 byId("reconnect").addEventListener("click", reconnect);
 byId("stop").addEventListener("click", () => meeting.stop());
 byId("again").addEventListener("click", again);
+byId("echo").addEventListener("click", toggleEcho);
 addEventListener("hashchange", go);
 addEventListener("online", () => meeting?.wake());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && meeting?.wake());

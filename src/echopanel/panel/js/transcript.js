@@ -5,11 +5,15 @@ import { SAMPLE_RATE } from "./codec.js";
  *
  * A line is `{key, kind, source, start, ...}`: of kind `speech` with `stable`, `tail` and `final`, or of kind `gap` with
  * `end`, `status` (`pending` or `lost`) and `seconds`. `start` is in seconds on the session clock.
+ *
+ * Of words that the microphone only heard out of the loudspeakers `stable` has none; `parts` (`[{text, echo}]`, null
+ * where there are no such words) has all, and `echo` says that there are no others.
  */
 export class Transcript {
   #session = "";
   #lines = new Map();
   #gaps = []; // {event, source, from, to, status, reason}, in samples
+  hasEcho = false; // whether the microphone heard the others out of the loudspeakers
   #shifts = {}; // per source: session clock minus sample clock, in seconds
 
   /** `session`: whose messages these are, where no `ready` says so. */
@@ -45,7 +49,7 @@ export class Transcript {
 
   /** The finished text as people paste it: one line per utterance, with its time and who spoke; of chosen lines only. */
   toText(names, chosen = () => true) {
-    const spoken = this.lines.filter((line) => line.kind === "speech" && line.final && chosen(line));
+    const spoken = this.lines.filter((line) => line.kind === "speech" && line.final && line.stable && chosen(line));
     return spoken.map((line) => `[${clock(line.start)}] ${names[line.source]}: ${line.stable}\n`).join("");
   }
 
@@ -62,7 +66,8 @@ export class Transcript {
       const { source, start, text, start_sample: from, end_sample: to } = segment;
       if (from !== undefined) this.#shifts[source] = start - from / SAMPLE_RATE;
       const key = this.#key(segment.segment);
-      const line = { key, kind: "speech", source, start, stable: text, tail: "", final: true };
+      const line = { key, kind: "speech", source, start, ...heard(segment), tail: "", final: true };
+      this.hasEcho ||= line.parts !== null;
       return [...(text ? this.#put(line) : this.#remove(key)), ...this.#settle(source, from, to)];
     });
   }
@@ -116,6 +121,13 @@ export class Transcript {
   #remove(key) {
     return this.#lines.delete(key) ? [{ remove: key }] : [];
   }
+}
+
+function heard({ text, words = [] }) {
+  if (!words.some((word) => word.bleed)) return { stable: text, parts: null, echo: false };
+  const parts = words.map((word) => ({ text: word.text, echo: word.bleed === true }));
+  const stable = parts.filter((part) => !part.echo).map((part) => part.text).join(" ");
+  return { stable, parts, echo: stable === "" };
 }
 
 /** Seconds as people read them: 4:07, 1:02:03. */
