@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from echopanel.audio import Source
 from echopanel.store import schema
 from echopanel.store.search import HITS_SHOWN, to_match
 from echopanel.store.transcripts import SessionRecord, StoredEvent, TranscriptStore
-from echopanel.transcript import Final, Revision, Segment
+from echopanel.transcript import Final, Revision, Segment, Word
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 MONDAY, TUESDAY = "0123456789abcdef", "fedcba9876543210"
@@ -99,6 +100,20 @@ def test_replaced_text_is_not_found_any_more(store: TranscriptStore) -> None:
     better = segment("better", "recognise speech", 1.0)
     store.add_events(MONDAY, [StoredEvent(2, Revision(("s1",), (better,), "repair"))])
     assert (found(store, "wreck"), found(store, "recognise")) == ([], ["Budget"])
+
+
+def test_what_was_only_overheard_is_found_once(store: TranscriptStore) -> None:
+    """In the source where it was said; a line that also has words of its own is found by all of them."""
+    heard = tuple(Word(n, n + 0.5, text, bleed=True) for n, text in enumerate(("good", "morning")))
+    own = Word(2.0, 2.5, "hello")
+    lines = (
+        segment("others", "good morning", 1.0, Source.SYSTEM),
+        replace(segment("echo", "good morning", 1.1), words=heard),
+        replace(segment("mixed", "good morning hello", 5.0), words=(*heard, own)),
+    )
+    store.add_events(MONDAY, [StoredEvent(n, Final(line)) for n, line in enumerate(lines, 1)])
+    [one] = store.search("morning")
+    assert (one.count, [hit.segment for hit in one.hits]) == (2, ["others", "mixed"])
 
 
 def test_deleted_text_is_not_found_any_more(store: TranscriptStore) -> None:

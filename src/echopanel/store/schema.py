@@ -101,6 +101,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             end_sample INTEGER NOT NULL,
             words TEXT NOT NULL,
             language TEXT,
+            -- every word was only overheard, so that the other source has it
+            echo INTEGER NOT NULL GENERATED ALWAYS AS
+                (words LIKE '%"bleed":true%' AND words NOT LIKE '%"bleed":false%') VIRTUAL,
             UNIQUE (session, id),
             UNIQUE (session, event, place),
             FOREIGN KEY (session, event) REFERENCES events ON DELETE CASCADE
