@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echopanel.asr.provider import Hypothesis, HypothesisWord
-from echopanel.audio import Source, to_samples
+from echopanel.audio import SAMPLE_RATE, Source, to_samples
 from echopanel.engine.utterance import Utterance, fill_times, place, spread
 from echopanel.policy.clock import SessionClock
 
@@ -131,3 +131,30 @@ def test_a_word_never_ends_before_it_begins() -> None:
     """Whatever the model or a corrected clock says."""
     word = place(HypothesisWord(1.0, 0.9, "odd"), 0, Source.MIC, SessionClock())
     assert (word.start, word.end) == (1.0, 1.0)
+
+
+def test_a_preview_is_for_a_long_utterance_decoded_as_a_whole_lately() -> None:
+    """Words that ended well before the end are the base of previews, until the next whole decode is due."""
+    open_one = Utterance("mic-1", Source.MIC, 0)
+    assert not open_one.previewable(4 * SAMPLE_RATE)
+    known = tuple(HypothesisWord(float(at), at + 0.8, text) for at, text in enumerate("abcd"))
+    open_one.partial(Hypothesis("a b c d", known), 4 * SAMPLE_RATE, SessionClock(0.0))
+    assert [word.text for word in open_one.base] == ["a", "b", "c"]
+    assert open_one.cut == round(2.8 * SAMPLE_RATE)
+    assert open_one.previewable(5 * SAMPLE_RATE)
+    assert not open_one.previewable(7 * SAMPLE_RATE)
+
+
+def test_a_preview_is_shown_but_nothing_becomes_stable_by_it() -> None:
+    """Two previews that agree prove nothing; the next whole decode does."""
+    open_one = Utterance("mic-1", Source.MIC, 0)
+    clock = SessionClock(0.0)
+    known = tuple(HypothesisWord(float(at), at + 0.8, text) for at, text in enumerate("abcd"))
+    open_one.partial(Hypothesis("a b c d", known), 4 * SAMPLE_RATE, clock)
+    for end in (5, 6):
+        preview = open_one.partial(Hypothesis("a b c d " + "e" * (end - 4)), end * SAMPLE_RATE, clock)
+        assert preview is not None
+        assert (preview.stable, preview.tail.split()[-1]) == ("", "e" * (end - 4))
+    whole = open_one.partial(Hypothesis("a b c d ee", known), 7 * SAMPLE_RATE, clock)
+    assert whole is not None
+    assert whole.stable == "a b c d"

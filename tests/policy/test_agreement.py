@@ -186,6 +186,20 @@ def test_a_contradicting_hypothesis_is_aligned_behind_the_stable_words(heard: st
     assert " ".join(shown.tail) == tail
 
 
+@given(heard=hypotheses, seen=hypotheses)
+def test_previews_are_shown_and_prove_nothing(heard: list[list[str]], seen: list[list[str]]) -> None:
+    """However many agree, nothing becomes stable by them, and what comes after is judged as without them."""
+    plain, previewed = Agreement(), Agreement()
+    for index, words in enumerate(heard):
+        plain.update(words)
+        previewed.update(words)
+        for preview in seen[index : index + 2]:
+            shown = previewed.preview(preview)
+            assert shown.stable == plain.stable
+            assert (shown.stable, shown.tail) == (previewed.stable, previewed.tail)
+    assert plain.stable == previewed.stable
+
+
 def test_withdrawn_words_are_counted() -> None:
     """A shown word counts once when it, or a word before it, changes; the final counts too."""
     agreement = Agreement()
