@@ -47,18 +47,10 @@ class Flush:
     rest: int  # samples behind the last window, or less than none: it was padded
 
 
-@dataclass(frozen=True)
-class Brisk:
-    on: bool
-
-
 # Runs of windows of like probability make longer utterances than windows drawn one by one.
 runs = st.tuples(st.sampled_from([0.0, 0.2, 0.4, 0.6, 1.0]), st.integers(1, 60))
 steps = st.lists(
-    runs
-    | st.builds(Brisk, st.booleans())
-    | st.builds(Hole, st.integers(0, 50_000))
-    | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1)),
+    runs | st.builds(Hole, st.integers(0, 50_000)) | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1)),
     max_size=25,
 )
 some_settings = st.builds(
@@ -68,12 +60,11 @@ some_settings = st.builds(
     pre_roll_s=st.sampled_from([0.0, 0.3]),
     post_roll_s=st.sampled_from([0.0, 0.2, 0.5]),
     soft_max_s=st.sampled_from([1.0, 8.0]),
-    max_utterance_s=st.sampled_from([2.5, 4.0, 10.0]),
-    brisk_max_s=st.sampled_from([2.4, 6.0]),
+    max_utterance_s=st.sampled_from([2.5, 4.0]),
 )
 
 
-Script = list[tuple[float, int] | Hole | Flush | Brisk]
+Script = list[tuple[float, int] | Hole | Flush]
 
 
 class Run:
@@ -93,10 +84,8 @@ class Run:
             self._step(step)
         self.utterances = pair(self.events)
 
-    def _step(self, step: tuple[float, int] | Hole | Flush | Brisk) -> None:
+    def _step(self, step: tuple[float, int] | Hole | Flush) -> None:
         match step:
-            case Brisk(on):
-                self._endpointer.brisk = on
             case Hole(samples):
                 self._hole(samples)
             case Flush(rest):
@@ -200,23 +189,6 @@ def test_sustained_speech_is_always_inside_some_utterance(settings: EndpointSett
         assert covered >= end, (start, end, run.utterances)
 
 
-def test_whoever_is_brisk_ends_utterances_sooner() -> None:
-    """At a shorter pause, and at a shorter length where there is none; what was cut before stays in order."""
-    settings = EndpointSettings(max_utterance_s=20.0)
-    endpointer = Endpointer(settings)
-    endpointer.brisk = True
-    feed(endpointer, SPEECH, windows(settings.brisk_soft_max_s + 0.2))
-    paused = feed(endpointer, SILENCE, windows(settings.soft_silence_s) + 1)
-    assert [event.reason for event in paused if isinstance(event, SpeechEnded)] == [EndReason.SILENCE]
-    events = feed(endpointer, SPEECH, windows(20.0))
-    ends = [event.at for event in events if isinstance(event, SpeechEnded)]
-    starts = [event.at for event in events if isinstance(event, SpeechStarted)]
-    assert len(ends) >= 3
-    assert all(
-        0 < end - start <= to_samples(settings.brisk_max_s) for start, end in zip(starts, ends, strict=False)
-    )
-
-
 @given(some_settings, st.lists(runs, max_size=20))
 def test_a_pause_tells_where_silence_would_end_the_utterance(
     settings: EndpointSettings, script: list[tuple[float, int]]
@@ -241,17 +213,6 @@ def test_a_sentence_gets_pre_roll_and_post_roll() -> None:
         SpeechPaused(end),
         SpeechEnded(end, EndReason.SILENCE),
     ]
-
-
-def test_it_is_known_how_long_an_utterance_has_been_open() -> None:
-    """From its pre-roll on; nothing is open in silence."""
-    endpointer = Endpointer()
-    assert endpointer.open_s == 0.0
-    for _ in range(50):
-        endpointer.push(1.0)
-    assert endpointer.open_s == 50 * WINDOW / 16_000
-    endpointer.flush()
-    assert endpointer.open_s == 0.0
 
 
 def test_a_click_is_no_speech() -> None:

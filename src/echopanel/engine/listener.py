@@ -88,15 +88,6 @@ class Listener:
         self._detect(frame.pcm)
         self._settle(self._endpointer.silent_until)
 
-    @property
-    def brisk(self) -> bool:
-        """Whether utterances end at shorter pauses."""
-        return self._endpointer.brisk
-
-    @brisk.setter
-    def brisk(self, brisk: bool) -> None:
-        self._endpointer.brisk = brisk
-
     def chunk(self, start: int, end: int) -> Chunk:
         """The samples [start, end) of an utterance that is open or ends just now, and its lead."""
         first = max(self._buffer.start, start - LEAD)

@@ -12,8 +12,6 @@ SPECULATE_BELOW = 0.7
 # Partials this far apart say that time is short: then finals cost less too.
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-# Partials this far apart are hardly any: utterances are ended earlier instead, each costs one decode.
-BRISK_FROM_S = 4.0
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
 
@@ -23,14 +21,13 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
-    `brisk`: utterances end at shorter pauses. Replaced as a whole when the load changes.
+    Replaced as a whole when the load changes.
     """
 
     interval_s: float
     speculate: bool = True
     beam_size: int = BEAM_SIZE
     lead_s: float = LEAD_S
-    brisk: bool = False
 
     @classmethod
     def at(cls, load: float, interval_s: float) -> Self:
@@ -39,6 +36,12 @@ class Pace:
             interval_s,
             speculate=load < SPECULATE_BELOW,
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
-            lead_s=LEAD_S if interval_s < LOADED_FROM_S else LEAD_S / 2,
-            brisk=interval_s >= BRISK_FROM_S,
+            lead_s=lead(interval_s),
         )
+
+
+def lead(interval_s: float) -> float:
+    """Seconds of left context of a final: worth a point or two of word errors, for a third of its cost."""
+    if interval_s < BUSY_FROM_S:
+        return LEAD_S
+    return LEAD_S / 2 if interval_s < LOADED_FROM_S else 0.0

@@ -131,7 +131,6 @@ class Pipeline:
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._arrivals.append((frame.end, time.monotonic()))
-        self._listener.brisk = self._pace().brisk
         self._listener.feed(frame)
         self._ask_for_partial()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from math import inf
 
 from echopanel.audio import to_samples, to_seconds
 from echopanel.errors import ConfigError
@@ -60,8 +59,7 @@ class EndpointSettings:
 
     Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
     for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
-    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. None is
-    longer than `max_utterance_s`. `brisk_*` hold while an endpointer is told to be brisk.
+    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`.
 
     Raises:
         ConfigError: values that contradict each other.
@@ -77,8 +75,6 @@ class EndpointSettings:
     soft_max_s: float = 8.0
     soft_silence_s: float = 0.25
     max_utterance_s: float = 14.0
-    brisk_soft_max_s: float = 3.0
-    brisk_max_s: float = 6.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
@@ -89,7 +85,7 @@ class EndpointSettings:
             raise ConfigError("soft_silence_s", self.soft_silence_s, "must be above 0, at most min_silence_s")
         # What is left of an utterance after a forced cut must be far from the next one.
         least = 3 * (self.pre_roll_s + self.min_speech_s + to_seconds(4 * WINDOW))
-        if min(self.max_utterance_s, self.brisk_max_s) < least:
+        if self.max_utterance_s < least:
             raise ConfigError("max_utterance_s", self.max_utterance_s, f"must be at least {least:.2f} s")
 
 
@@ -100,14 +96,10 @@ class _State(Enum):
 
 
 class Endpointer:
-    """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`.
-
-    `brisk` may be set at any time: utterances end at shorter pauses then, to be shown soon.
-    """
+    """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`."""
 
     def __init__(self, settings: EndpointSettings | None = None, start: int = 0) -> None:
         self._settings = settings or EndpointSettings()
-        self.brisk = False
         self._position = start  # sample behind the newest window
         self._floor = start  # no utterance may begin before
         self._state = _State.SILENT
@@ -201,18 +193,13 @@ class Endpointer:
         elif not paused and self._position - self._voice_end >= to_samples(settings.pause_s):
             self._state = _State.PAUSED
             events.append(SpeechPaused(self._voice_stop()))
-        if self._position + WINDOW - self._start > to_samples(self._longest()):
+        if self._position + WINDOW - self._start > to_samples(settings.max_utterance_s):
             events += self._cut()
         return events
 
-    def _longest(self) -> float:
-        settings = self._settings
-        return min(settings.max_utterance_s, settings.brisk_max_s if self.brisk else inf)
-
     def _enough_silence(self) -> int:
         settings = self._settings
-        soft_max_s = settings.brisk_soft_max_s if self.brisk else settings.soft_max_s
-        long = self._position - self._start >= to_samples(soft_max_s)
+        long = self._position - self._start >= to_samples(settings.soft_max_s)
         return to_samples(settings.soft_silence_s if long else settings.min_silence_s)
 
     def _voice_stop(self) -> int:
@@ -230,7 +217,7 @@ class Endpointer:
 
     def _quietest(self) -> int:
         """Middle of the window in the last third with the least speech energy, smoothed over three."""
-        loud = list(self._loudness)[-to_samples(self._longest() / 3) // WINDOW :]
+        loud = self._loudness
         # The newest window has no right neighbour, and may be padding.
         inner = range(1, len(loud) - 1)
         best = min(inner, key=lambda i: (loud[i - 1] + 2 * loud[i] + loud[i + 1], -i))
