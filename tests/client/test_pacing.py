@@ -30,7 +30,7 @@ class Clock:
 def test_the_schedule_does_not_drift(delays: list[float], speed: float) -> None:
     """However late each step is, the next one is due when it would have been."""
     clock = Clock()
-    pacer = Pacer(speed, clock)
+    pacer = Pacer(speed, clock=clock)
     for n, late in enumerate(delays, 1):
         wait = pacer.wait_s(n * 1600)
         due = 1000 + n * 0.1 / speed
@@ -40,14 +40,14 @@ def test_the_schedule_does_not_drift(delays: list[float], speed: float) -> None:
 
 def test_capture_times_keep_the_pace_of_the_audio() -> None:
     """At any speed, for both sources alike: the server must not take speed for drift."""
-    pacer = Pacer(8.0, Clock())
+    pacer = Pacer(8.0, clock=Clock())
     assert pacer.captured_ms(16_000) - pacer.captured_ms(0) == 1000
     assert repr(pacer) == "<Pacer 8x since 1000.0>"
 
 
 def test_speed_0_never_waits() -> None:
     """As fast as the server takes it."""
-    assert Pacer(0, Clock()).wait_s(10**9) == 0
+    assert Pacer(0, clock=Clock()).wait_s(10**9) == 0
 
 
 @pytest.mark.parametrize("speed", [-1.0, float("inf"), float("nan")])

@@ -16,7 +16,7 @@ from echopanel.audio import SAMPLE_RATE
 from echopanel.errors import ConnectionLost, ErrorCode, ServerError
 from echopanel.policy.backoff import Backoff
 from echopanel.wire import messages as m
-from tests.client.proxy import Proxy, proxied
+from tests.helpers.proxy import Proxy, proxied
 from tests.client.scripted import Scripted, listening
 
 MIC, SYSTEM = Source.MIC, Source.SYSTEM

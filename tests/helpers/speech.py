@@ -101,6 +101,11 @@ def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
     return result.substitutions + result.deletions + result.insertions, len(expected.split())
 
 
+def normalised(text: str) -> str:
+    """Text as it is compared: lower case, no punctuation, one spelling."""
+    return str(_normaliser()(text))
+
+
 @functools.cache
 def _normaliser() -> EnglishTextNormalizer:
     return EnglishTextNormalizer()

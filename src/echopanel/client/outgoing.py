@@ -158,11 +158,14 @@ class Outgoing:
     def restart(self, ready: Ready) -> None:
         """A new connection: go on from where the server stands, and ask again what was not answered."""
         for source, at in ready.sources.items():
-            replay = self.tracks[source].replay
-            replay.acknowledge(at.next)
-            replay.rewind(at.next)
+            track = self.tracks[source]
+            track.replay.acknowledge(at.next)
+            track.replay.rewind(at.next)
             # A new session in the middle of a meeting never captured what came before it.
-            self.tracks[source].leap = not ready.resumed and replay.position > at.next
+            track.leap = not ready.resumed and track.replay.position > at.next
+            # A process that was killed had sent more than it could spool: what comes now comes behind that.
+            track.next = max(track.next, at.next)
+            track.captured = max(track.captured, at.next)
         for asked in self._flushes.values():
             asked.sent = False
 
