@@ -1,4 +1,4 @@
-"""Whether a disturbed meeting came out like the undisturbed one: words lost or doubled, ledgers, order. Pure."""
+"""Whether a disturbed meeting came out like the undisturbed one: words, ledgers, order. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Verdict:
 
     `words` were said. `errors` and `calm_errors` are the word errors against what was said, disturbed and
     undisturbed; `differences` are those between the two. `lost` words of the undisturbed run lie where the
-    disturbed one has no segment; `doubled` words are in two segments, or are said once more beside themselves.
+    disturbed one has no segment; `doubled` words are in two segments, or stand once more beside themselves.
     `ledger_lost` is in samples. `broken` says in words what must never be.
     """
 
@@ -126,9 +126,7 @@ def _ledgers(events: Iterable[Json]) -> Iterable[Json]:
 def _lost(calm: Sequence[Json], heard: Sequence[Json]) -> int:
     """Words of the undisturbed segments where the disturbed run has none."""
     ranges = [(one["start_sample"] - BLUR, one["end_sample"] + BLUR) for one in heard]
-    middles = [
-        (word["start"] + word["end"]) / 2 * SAMPLE_RATE for final in calm for word in final["words"]
-    ]
+    middles = [(word["start"] + word["end"]) / 2 * SAMPLE_RATE for final in calm for word in final["words"]]
     return sum(not any(start <= middle <= end for start, end in ranges) for middle in middles)
 
 

@@ -196,6 +196,8 @@ class Rig:
             case Change(weather, cuts):
                 self.proxy.cuts += cuts
                 self.proxy.change(weather)
+                if cuts:
+                    self.proxy.cut()
 
 
 @asynccontextmanager

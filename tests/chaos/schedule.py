@@ -74,7 +74,7 @@ def make_schedule(kind: Kind, seed: int, audio_s: float) -> Schedule:
     """The schedule of a kind and a seed over `audio_s` seconds of audio, and a little beyond its end."""
     chance = random.Random(f"{kind} {seed}")
     faults = _MAKERS[kind](chance)
-    starts = sorted(chance.uniform(0.2, 1.1 * audio_s) for _ in faults)
+    starts = sorted(chance.uniform(0.2, 1.4 * audio_s) for _ in faults)
     return Schedule(kind, seed, tuple(zip(starts, faults, strict=True)))
 
 
@@ -85,7 +85,8 @@ def _kills(chance: random.Random) -> list[Fault]:
 def _cuts(chance: random.Random) -> list[Fault]:
     """Most cuts are short; the logarithm of their lengths is evenly spread over 1 to 120 s."""
     return [
-        CutNetwork(120 ** chance.random(), hole=chance.random() < 0.5) for _ in range(chance.choice((1, 2, 3)))
+        CutNetwork(120 ** chance.random(), hole=chance.random() < 0.5)
+        for _ in range(chance.choice((1, 2, 3)))
     ]
 
 

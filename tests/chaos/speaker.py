@@ -2,8 +2,8 @@
 
     python -m tests.chaos.speaker URL SPEED SPOOL MIC SYSTEM
 
-All waiting times of the client are divided by SPEED, as the recordings' are. Started again with the same spool
-it goes on where it was.
+All waiting times of the client are divided by SPEED, as the recordings' are. Started again with the same
+spool it goes on where it was.
 """
 
 from __future__ import annotations

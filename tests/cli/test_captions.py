@@ -84,7 +84,11 @@ def test_the_state_of_the_server_stands_below(screen: tuple[Captions, io.StringI
             LinkStatus(LinkState.WAITING, "the network connection broke", 4.2, 12.3),
             "the network connection broke; trying again in 4 s, 12.3 s of audio kept",
         ),
-        (LinkStatus(LinkState.CATCHING_UP, buffered_s=3.0), "connected again, 3.0 s of audio kept"),
+        (
+            LinkStatus(LinkState.CATCHING_UP, "resumed", buffered_s=3.0),
+            "connected: resumed, 3.0 s of audio kept",
+        ),
+        (LinkStatus(LinkState.LIVE, "resumed"), "connected: resumed"),
         (LinkStatus(LinkState.LOST, "nobody answers"), "connection lost: nobody answers"),
         (LinkStatus(LinkState.LIVE), ""),
         (Final(MINE), ""),

@@ -16,8 +16,8 @@ from echopanel.audio import SAMPLE_RATE
 from echopanel.errors import ConnectionLost, ErrorCode, ServerError
 from echopanel.policy.backoff import Backoff
 from echopanel.wire import messages as m
-from tests.helpers.proxy import Proxy, proxied
 from tests.client.scripted import Scripted, listening
+from tests.helpers.proxy import Proxy, proxied
 
 MIC, SYSTEM = Source.MIC, Source.SYSTEM
 SECOND = bytes(2 * SAMPLE_RATE)

@@ -14,8 +14,8 @@ from echopanel import Event, Final, Gap, Resilience
 from echopanel.audio import SAMPLE_RATE, Samples
 from echopanel.client.pacing import Pacer, play
 from echopanel.policy.backoff import Backoff
-from tests.helpers.proxy import Proxy, proxied
 from tests.e2e.programs import Server, serving
+from tests.helpers.proxy import Proxy, proxied
 from tests.helpers.speech import Speech
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -87,8 +87,8 @@ def _link(status: LinkStatus) -> str:
     match status.state:
         case LinkState.WAITING:
             return f"{printable(status.reason)}; trying again in {status.retry_in or 0:.0f} s{kept}"
-        case LinkState.CATCHING_UP:
-            return f"connected again{kept}"
+        case LinkState.LIVE | LinkState.CATCHING_UP if status.reason:
+            return f"connected: {printable(status.reason)}{kept}"
         case LinkState.LOST:
             return f"connection lost: {printable(status.reason)}{kept}"
         case _:

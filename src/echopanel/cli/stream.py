@@ -35,6 +35,14 @@ def stream(
     language: options.Language = None,
     show_bleed: options.ShowBleed = False,
     title: Annotated[str | None, typer.Option(help="Title of the session; else the file's name.")] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Keep audio in DIR until the server has it; run again after a crash, it goes on there.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON event a line, as in docs/protocol.md.")
     ] = False,
@@ -49,13 +57,16 @@ def stream(
       echopanel stream meeting.wav
       echopanel stream me.wav others.wav --speed 4
       echopanel stream meeting.wav --json | jq -r 'select(.type == "final").text'
+      echopanel stream meeting.wav --spool ./meeting.spool
       ECHOPANEL_TOKEN=correct-horse echopanel stream meeting.wav --url https://example.org:8765
     """
     from echopanel.audio import Source
     from echopanel.client.meeting import connect
 
     files = {Source.MIC: mic} | ({Source.SYSTEM: system} if system else {})
-    meeting = connect(url, sources=tuple(files), token=token, language=language, title=title or mic.name)
+    meeting = connect(
+        url, sources=tuple(files), token=token, language=language, title=title or mic.name, spool=spool
+    )
     return asyncio.run(_stream(files, meeting, speed, as_json=as_json, show_bleed=show_bleed))
 
 
@@ -81,7 +92,7 @@ async def _send(meeting: Meeting, blocks: Mapping[Source, Iterable[Samples]], sp
     """Send all sources side by side, at `speed` times real time."""
     from echopanel.client.pacing import Pacer, play
 
-    pacer = Pacer(speed)
+    pacer = Pacer(speed, min(meeting.position(source) for source in blocks))
     async with asyncio.TaskGroup() as group:
         for source, source_blocks in blocks.items():
             group.create_task(play(meeting, source, source_blocks, pacer))

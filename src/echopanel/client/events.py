@@ -34,7 +34,8 @@ class LinkState(StrEnum):
 class LinkStatus:
     """A change of the link. `buffered_s` of audio wait for an acknowledgement, `dropped_s` had to be dropped.
 
-    `retry_in` is when the next attempt begins (state `waiting`), in seconds; `reason` says why there is one.
+    `retry_in` is when the next attempt begins (state `waiting`), in seconds; `reason` says why there is one,
+    or, once connected again, how it goes on: the session resumed, or a new one that continues it.
     """
 
     state: LinkState

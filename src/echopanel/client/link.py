@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE
 from echopanel.client.address import Address
-from echopanel.client.socket import meaning_of_close, open_socket
+from echopanel.client.socket import CLOSE_TIMEOUT_S, meaning_of_close, open_socket
 from echopanel.client.traffic import Traffic
 from echopanel.errors import ConnectionLost, EchoPanelError, RemoteProtocolError
 from echopanel.policy.heartbeat import Heartbeat
@@ -57,7 +57,7 @@ class Link:
                     limits = message.limits
                     fitting = (limits.max_message_bytes - HEADER.size) // SAMPLE_BYTES
                     self._max_piece = max(1, min(MAX_PIECE, limits.max_frame_samples, fitting))
-                    self._traffic.restart(message, CAUGHT_UP)
+                    self._traffic.restart(start, message, CAUGHT_UP)
                     return message
         except ConnectionClosed as closed:
             raise meaning_of_close(closed) from closed
@@ -80,7 +80,11 @@ class Link:
     async def close(self, error: BaseException | None = None) -> None:
         """Close the socket, with the reason if it is the server's fault."""
         code = CLOSING[error.code].close_code if isinstance(error, RemoteProtocolError) else NORMAL_CLOSE
-        await self._socket.close(code)
+        try:
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+                await self._socket.close(code)
+        except TimeoutError:  # what was to be sent before does not get through
+            self._socket.transport.abort()
 
     async def _receive(self) -> Stopped | EchoPanelError:
         """Hand on what comes; an end that is an error is returned, for this runs beside other tasks."""
@@ -123,7 +127,10 @@ class Link:
                 return
             if self._heartbeat.ping_due(now):
                 self._heartbeat.asked(now)
-                await self._put(self._wire.send(Ping(str(number))))
+                # A network that swallows everything holds the sender up too, which must not hide its death.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._heartbeat.dead_in_s(now)):
+                        await self._put(self._wire.send(Ping(str(number))))
 
     async def _put(self, data: str | bytes) -> None:
         """Send; that the connection is closed is for the receiver to say, who knows why."""

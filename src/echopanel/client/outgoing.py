@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -48,6 +49,8 @@ class Outgoing:
         self.tracks = {source: Track(Replay(limits)) for source in sources}
         self.stopping = False
         self._flushes: dict[str, Asked] = {}
+        # Answers to a process that was killed must not pass for answers to this one.
+        self._prefix = secrets.token_hex(3)
         self._names = count(1)
 
     def __repr__(self) -> str:
@@ -143,7 +146,7 @@ class Outgoing:
 
     def flush(self) -> str:
         """Ask for everything so far to become final; the id of the request."""
-        name = f"f{next(self._names)}"
+        name = f"{self._prefix}-{next(self._names)}"
         self._flushes[name] = Asked({source: track.captured for source, track in self.tracks.items()})
         return name
 

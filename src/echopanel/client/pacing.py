@@ -40,7 +40,7 @@ class Pacer:
         return f"<Pacer {self._speed:g}x since {self._zero:.1f}>"
 
     def captured_ms(self, sample: int) -> float:
-        """When a sample counts as recorded, in ms: at the pace of the audio, and the same in every process."""
+        """When a sample counts as recorded, in ms: at the pace of the audio, in every process alike."""
         return BEGIN_MS + to_seconds(sample) * 1000
 
     def wait_s(self, sample: int) -> float:

@@ -57,14 +57,15 @@ class Traffic:
         self.inbox.put(LinkStatus(state, reason, retry_in, buffered_s, dropped_s, self.session))
         self.moved.fire()
 
-    def restart(self, ready: m.Ready, caught_up: int) -> None:
+    def restart(self, start: m.Start, ready: m.Ready, caught_up: int) -> None:
         """A connection is ready; with more than `caught_up` samples to send it is catching up."""
         self.session = ready.session
         if not ready.resumed:
             self.last_event = 0
         self.failure = None
         self.outgoing.restart(ready)
-        self.become(LinkState.CATCHING_UP if self.outgoing.unsent > caught_up else LinkState.LIVE)
+        state = LinkState.CATCHING_UP if self.outgoing.unsent > caught_up else LinkState.LIVE
+        self.become(state, _how(start))
         self.work.fire()
 
     def sent(self, caught_up: int) -> None:
@@ -139,3 +140,10 @@ class Traffic:
         """Raise what the meeting has failed with, if it has."""
         if self.failure is not None:
             raise self.failure
+
+
+def _how(start: m.Start) -> str:
+    """What kind of connection was asked for; "" for the first of a meeting."""
+    if start.continues is not None:
+        return f"session {start.continues} is over, a new one continues it"
+    return "" if start.resume_token is None else "resumed"

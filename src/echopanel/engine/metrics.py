@@ -45,6 +45,7 @@ class Metrics:
             "echopanel_dropped_samples", "Samples without text for ever", ["reason"], registry=self.registry
         )
         self.pending_samples = self._gauge("pending_samples", "Samples to be recognised later")
+        self.unbalanced_ledgers = self._counter("unbalanced_ledgers", "Accounts that do not sum up: a bug")
         self.retries = self._counter("retries", "Chunks tried a second time")
         self.recogniser_errors = self._counter("recogniser_errors", "Recogniser calls that failed")
         self.workers_replaced = self._counter("workers_replaced", "Workers that hung or died")

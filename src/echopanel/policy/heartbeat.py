@@ -37,6 +37,10 @@ class Heartbeat:
         """Whether the silence has lasted too long."""
         return now >= self._heard_at + self._dead_s
 
+    def dead_in_s(self, now: float) -> float:
+        """Seconds until the silence has lasted too long."""
+        return max(0.0, self._heard_at + self._dead_s - now)
+
     def idle_s(self, now: float) -> float:
         """Seconds until there is something to do."""
         return max(0.0, min(self._asked_at + self._ping_s, self._heard_at + self._dead_s) - now)

@@ -55,7 +55,8 @@ class Server:
         self.engine = Engine(engine_settings(settings, None if measured is None else measured.sources))
         data = settings.store.data_dir
         journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
-        self.keeper = Keeper(TranscriptStore(data), journal, archive(settings), record=settings.store.record)
+        store = TranscriptStore(data, durable=journal.policy is FsyncPolicy.ALWAYS)
+        self.keeper = Keeper(store, journal, archive(settings), record=settings.store.record)
         self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))
         self.guard = guard_of(settings)
 

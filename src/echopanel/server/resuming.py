@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from echopanel.audio import Source
 from echopanel.engine.recovery import Past, Range
-from echopanel.store.transcripts import ResumeRecord, StoredEvent
+from echopanel.errors import UnknownSession
+from echopanel.server.keeper import Keeper
+from echopanel.store.transcripts import ResumeRecord, SessionState, StoredEvent
 from echopanel.transcript import Final, Gap
 from echopanel.wire.messages import SourceReady, Start, Stopped
 
@@ -22,6 +27,27 @@ class Ended:
     standing: dict[Source, SourceReady]
     stopped: Stopped
     at: float
+
+
+async def ended_before(keeper: Keeper, session: str, window_s: float) -> Ended | None:
+    """A session that an earlier process ended within the last `window_s` seconds, for the same purpose.
+
+    Raises:
+        StoreError: the disk does not do its part.
+    """
+    store = keeper.transcripts
+    try:
+        about = await keeper.store(store.session, session)
+        record = await keeper.store(store.resume, session)
+    except UnknownSession:
+        return None
+    age_s = (datetime.now(UTC) - about.ended).total_seconds() if about.ended else math.inf
+    if about.state is not SessionState.ENDED or record is None or age_s > window_s:
+        return None
+    ledgers = await keeper.store(store.coverage, session)
+    ends = {source: ledger.captured for source, ledger in ledgers.items()}
+    standing = {source: SourceReady(ends.get(source, 0), ends.get(source, 0)) for source in record.sources}
+    return Ended(record, standing, Stopped(session, ledgers), time.monotonic() - age_s)
 
 
 def digest(token: str) -> str:

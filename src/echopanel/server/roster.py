@@ -23,7 +23,8 @@ from echopanel.wire.messages import Error, Stopped
 
 log = structlog.get_logger(__name__)
 
-# So many sessions may wait for their clients; then the one with the least audio is given up.
+# So many sessions may wait for their clients, or as many as may be open; then the one with the least audio
+# is given up.
 MAX_DETACHED = 100
 
 
@@ -101,7 +102,7 @@ class Roster:
         self.left.notify()
         log.info("client detached", session=entry.session.id)
         waiting = [one for one in self._entries.values() if one.detached_at is not None and not one.ending]
-        if len(waiting) > MAX_DETACHED:
+        if len(waiting) > max(MAX_DETACHED, self._engine.settings.admission.limit):
             least = min(waiting, key=lambda one: (one.session.received, one.detached_at or 0.0))
             self.give_up(least)
 

@@ -17,6 +17,7 @@ from echopanel.engine.events import Event, Trouble
 from echopanel.engine.pipeline import PipelineOptions
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError, UnknownSession
+from echopanel.server.accounts import checked
 from echopanel.server.audience import Audience
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
@@ -342,7 +343,7 @@ class LiveSession:
 
     def _source_flow(self, source: Source, track: Track) -> SourceFlow:
         queued, bound = self._engine.queued(self.id, source)
-        coverage = track.pipeline.ledger.coverage()
+        coverage = self._ledger(source, track)
         return SourceFlow(
             backlog_s=round(to_seconds(coverage.pending), 3),
             queued=queued,
@@ -361,7 +362,10 @@ class LiveSession:
 
     def coverage(self) -> dict[Source, Coverage]:
         """The ledgers."""
-        return {source: track.pipeline.ledger.coverage() for source, track in self._tracks.items()}
+        return {source: self._ledger(source, track) for source, track in self._tracks.items()}
+
+    def _ledger(self, source: Source, track: Track) -> Coverage:
+        return checked(track.pipeline.ledger.coverage(), self.id, source, self._engine.metrics)
 
     def _heard_until(self) -> float:
         """Seconds on the session clock before which the text of the loudspeakers is final."""

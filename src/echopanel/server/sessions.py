@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -16,7 +17,7 @@ from echopanel.engine.metrics import Metrics
 from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded, StoreError
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.server.resuming import Ended, is_token, past_of, resume_record
+from echopanel.server.resuming import Ended, ended_before, is_token, past_of, resume_record
 from echopanel.server.roster import Entry, Roster
 from echopanel.server.session import LiveSession, SessionLimits
 from echopanel.server.stored import from_stored
@@ -76,7 +77,7 @@ class Sessions:
         """
         self._check_ready()
         await self._load()
-        if ended := self.roster.ended(start.session or ""):
+        if ended := await self._ended(start):
             await self._say_again(ended, start, outbox)
             return None
         entry = self._find(start)
@@ -110,6 +111,13 @@ class Sessions:
             await self._engine.load()
         except ModelUnavailable as error:
             raise Refused(Error(ErrorCode.NOT_READY, str(error), retry_after=UNAVAILABLE_RETRY_S)) from error
+
+    async def _ended(self, start: Start) -> Ended | None:
+        """The end of the session to resume, if it was stopped not long ago, by this process or another."""
+        if start.session is None or start.session in self.roster:
+            return None
+        ended = self.roster.ended(start.session)
+        return ended or await ended_before(self._keeper, start.session, self._limits.resume_window_s)
 
     def _find(self, start: Start) -> Entry | None:
         """The session to resume; None when none is asked for."""
@@ -240,6 +248,7 @@ class Sessions:
         """Take no more sessions, tell all clients to come back later, and wait a moment until they know."""
         self._going_away = reason
         for entry in self.roster:
+            entry.session.tell(replace(entry.session.flow(), plan="going away", reason=reason))
             entry.session.tell(Error(ErrorCode.GOING_AWAY, reason, retry_after=NOT_READY_RETRY_S))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):

@@ -171,11 +171,12 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: text with half a surrogate pair cannot be stored") from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, durable: bool = False) -> sqlite3.Connection:
     """Open the file at `path`, made if need be and readable by its owner only, at the newest schema.
 
     The connection may change threads, but only one may use it at a time. Write-ahead logging lets other
-    processes read meanwhile; what a transaction wrote survives the end of the process.
+    processes read meanwhile; what a transaction wrote survives the end of the process, and, if `durable`,
+    a power cut too.
 
     Raises:
         StoreError: the file is damaged, cannot be written or comes from a newer EchoPanel.
@@ -187,7 +188,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             _log_ahead(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(
                 "PRAGMA secure_delete = ON"
@@ -204,6 +205,17 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
     """All or nothing; takes the write lock at once, so that nothing read inside is out of date."""
     with _transaction(connection, "BEGIN IMMEDIATE"):
         yield
+
+
+@contextmanager
+def durably(connection: sqlite3.Connection) -> Iterator[None]:
+    """Transactions inside are on the medium when they are done, with all that was written before them."""
+    (before,) = connection.execute("PRAGMA synchronous").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA synchronous = {before}")
 
 
 @contextmanager

@@ -59,9 +59,10 @@ class TranscriptStore:
     or not there.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        """`durable`: every write is on the medium on return, else soon; a power cut may cost what is not."""
         self.path = directory / FILE_NAME
-        self._connection = schema.connect(self.path)
+        self._connection = schema.connect(self.path, durable=durable)
         self._connection.row_factory = sqlite3.Row
 
     def __repr__(self) -> str:
@@ -115,6 +116,14 @@ class TranscriptStore:
             statement = "INSERT OR REPLACE INTO resumable (session, record) VALUES (?, ?)"
             self._connection.execute(statement, (session, resume_to_text(record)))
 
+    def resume(self, session: str) -> ResumeRecord | None:
+        """Return what was kept to go on with a session, ended or not; None when nothing was."""
+        with self._reading():
+            self._session(session)
+            query = "SELECT record FROM resumable WHERE session = ?"
+            row = self._connection.execute(query, (session,)).fetchone()
+        return None if row is None else text_to_resume(row["record"])
+
     def resumable(self) -> dict[str, ResumeRecord]:
         """Return what is needed to go on with the sessions that never ended."""
         with self._reading():
@@ -129,9 +138,13 @@ class TranscriptStore:
         self._update("UPDATE sessions SET title = ? WHERE id = ?", title, session)
 
     def end_session(self, session: str, ended: datetime, state: SessionState = SessionState.ENDED) -> None:
-        """Note that a session ended, and how."""
+        """Note that a session ended, and how; on return all its text is on the medium.
+
+        So its audio may be deleted: a power cut must not bring back a session without either.
+        """
         update = "UPDATE sessions SET ended = ?, state = ? WHERE id = ?"
-        self._update(update, time_to_text(ended), state, session)
+        with schema.durably(self._connection):
+            self._update(update, time_to_text(ended), state, session)
 
     def reopen_session(self, session: str) -> None:
         """Note that a session goes on after all."""

@@ -1,0 +1,124 @@
+"""`make chaos`: break meetings in many ways and print what became of them.
+
+    python -m tests.chaos --seeds 0-49 --kinds network_cut,suspend --results build/chaos.jsonl
+
+Results go to a file, one line a schedule; what is there already is not run again, so a long run can be done
+in parts. `--within` ends a part early.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos.judge import Heard, Verdict
+from tests.chaos.material import Material, pairs
+from tests.chaos.schedule import Kind
+from tests.chaos.table import table
+from tests.chaos.trial import disturbed, undisturbed
+
+Done = dict[tuple[Kind, int], Verdict]
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="make chaos", description="Break meetings; see docs/resilience.md.")
+    parser.add_argument("--seeds", default="0-49", help="first and last seed (%(default)s)")
+    parser.add_argument(
+        "--kinds", default="", help="some of: " + ",".join(kind.name.lower() for kind in Kind)
+    )
+    parser.add_argument("--speed", type=float, default=8.0, help="times as fast as real time (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=3, help="meetings at once (%(default)s)")
+    parser.add_argument("--within", type=float, default=1e9, help="begin none after so many seconds")
+    parser.add_argument("--results", type=Path, default=Path("build/chaos.jsonl"), help="(%(default)s)")
+    parser.add_argument("--keep", type=Path, help="directory for logs and data instead of a temporary one")
+    return parser.parse_args()
+
+
+def wanted(asked: argparse.Namespace) -> Iterator[tuple[Kind, int]]:
+    """The schedules, all kinds in turn."""
+    first, _, last = asked.seeds.partition("-")
+    kinds = [Kind[name.upper()] for name in asked.kinds.split(",") if name] or list(Kind)
+    for seed in range(int(first), int(last or first) + 1):
+        for kind in kinds:
+            yield kind, seed
+
+
+def load(results: Path) -> Done:
+    """The verdicts of earlier parts."""
+    if not results.is_file():
+        return {}
+    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    return {
+        (Kind[row["kind"]], row["seed"]): Verdict(
+            **row["verdict"] | {"broken": tuple(row["verdict"]["broken"])}
+        )
+        for row in rows
+    }
+
+
+def save(results: Path, kind: Kind, seed: int, verdict: Verdict) -> None:
+    """Add a verdict."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    row = {"kind": kind.name, "seed": seed, "verdict": dataclasses.asdict(verdict)}
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+async def run(asked: argparse.Namespace, directory: Path) -> Done:
+    """Run what is wanted and not done, some meetings at a time."""
+    done = load(asked.results)
+    todo = [one for one in wanted(asked) if one not in done]
+    materials = pairs(directory / "speech") if todo else []
+    calm = [await undisturbed(one, directory / f"calm {n}", asked.speed) for n, one in enumerate(materials)]
+    until = time.monotonic() + asked.within
+    queue = iter(todo)
+
+    async def work() -> None:
+        for kind, seed in queue:
+            if time.monotonic() > until:
+                return
+            pair = seed % len(materials)
+            verdict = await _one(kind, seed, materials[pair], calm[pair], directory, asked.speed)
+            done[kind, seed] = verdict
+            save(asked.results, kind, seed, verdict)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(asked.jobs):
+            group.create_task(work())
+    return done
+
+
+async def _one(
+    kind: Kind, seed: int, material: Material, calm: Heard, directory: Path, speed: float
+) -> Verdict:
+    place = directory / f"{kind.name.lower()} {seed}"
+    try:
+        verdict, outcome = await disturbed(kind, seed, material, calm, place, speed)
+    except TimeoutError:
+        return Verdict(schedules=1, broken=("it did not end in time",))
+    note = f"{kind.name.lower()} {seed}: {outcome.seconds:.1f} s, {verdict.differences} words differ"
+    sys.stdout.write(note + "".join(f"; {what}" for what in verdict.broken) + "\n")
+    sys.stdout.flush()
+    return verdict
+
+
+def main() -> int:
+    """Run, print the table, and fail if anything was lost, doubled or broken."""
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as temporary:
+        done = asyncio.run(run(asked, asked.keep or Path(temporary)))
+    sys.stdout.write("\n" + table(done))
+    total = sum(done.values(), Verdict())
+    return int(bool(total.lost or total.doubled or total.ledger_lost or total.broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
