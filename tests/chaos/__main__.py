@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.chaos.judge import Heard, Verdict
 from tests.chaos.material import Material, pairs
-from tests.chaos.schedule import Kind
+from tests.chaos.rig import ServerProcess, serving
+from tests.chaos.schedule import Kind, make_schedule
 from tests.chaos.table import table
 from tests.chaos.trial import disturbed, undisturbed
 
@@ -34,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--kinds", default="", help="some of: " + ",".join(kind.name.lower() for kind in Kind)
     )
-    parser.add_argument("--speed", type=float, default=8.0, help="times as fast as real time (%(default)s)")
+    parser.add_argument("--speed", type=float, default=6.0, help="times as fast as real time (%(default)s)")
     parser.add_argument("--jobs", type=int, default=3, help="meetings at once (%(default)s)")
     parser.add_argument("--within", type=float, default=1e9, help="begin none after so many seconds")
     parser.add_argument("--results", type=Path, default=Path("build/chaos.jsonl"), help="(%(default)s)")
@@ -72,42 +73,66 @@ def save(results: Path, kind: Kind, seed: int, verdict: Verdict) -> None:
         file.write(json.dumps(row) + "\n")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bench:
+    """What all schedules share: recordings, how they come out undisturbed, where files go, and the pace."""
+
+    materials: list[Material]
+    calm: list[Heard]
+    directory: Path
+    speed: float
+
+    async def run(self, server: ServerProcess, kind: Kind, seed: int) -> Verdict:
+        """One schedule; says in a line how it went."""
+        pair = seed % len(self.materials)
+        material, calm = self.materials[pair], self.calm[pair]
+        schedule = make_schedule(kind, seed, material.seconds)
+        place = self.directory / f"{kind.name.lower()} {seed}"
+        began = time.monotonic()
+        try:
+            verdict, _ = await disturbed(schedule, server, material, calm, place, self.speed)
+        except TimeoutError:
+            verdict = Verdict(schedules=1, broken=("it did not end in time",))
+        took = time.monotonic() - began
+        note = f"{kind.name.lower()} {seed}: {took:.1f} s, {verdict.differences} words differ"
+        sys.stdout.write(note + "".join(f"; {what}" for what in verdict.broken) + "\n")
+        sys.stdout.flush()
+        return verdict
+
+
+async def set_up(asked: argparse.Namespace, directory: Path) -> Bench:
+    """The recordings, and the undisturbed runs."""
+    materials = pairs(directory / "speech")
+    async with serving(directory / "calm data") as server:
+        calm = [
+            await undisturbed(server, one, directory / f"calm {n}", asked.speed)
+            for n, one in enumerate(materials)
+        ]
+    return Bench(materials, calm, directory, asked.speed)
+
+
 async def run(asked: argparse.Namespace, directory: Path) -> Done:
-    """Run what is wanted and not done, some meetings at a time."""
+    """Run what is wanted and not done, some meetings at a time, each of them on a server of its own."""
     done = load(asked.results)
     todo = [one for one in wanted(asked) if one not in done]
-    materials = pairs(directory / "speech") if todo else []
-    calm = [await undisturbed(one, directory / f"calm {n}", asked.speed) for n, one in enumerate(materials)]
+    if not todo:
+        return done
     until = time.monotonic() + asked.within
+    bench = await set_up(asked, directory)
     queue = iter(todo)
 
-    async def work() -> None:
-        for kind, seed in queue:
-            if time.monotonic() > until:
-                return
-            pair = seed % len(materials)
-            verdict = await _one(kind, seed, materials[pair], calm[pair], directory, asked.speed)
-            done[kind, seed] = verdict
-            save(asked.results, kind, seed, verdict)
+    async def work(number: int) -> None:
+        async with serving(directory / f"data {number}") as server:
+            for kind, seed in queue:
+                if time.monotonic() > until:
+                    return
+                done[kind, seed] = await bench.run(server, kind, seed)
+                save(asked.results, kind, seed, done[kind, seed])
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(asked.jobs):
-            group.create_task(work())
+        for number in range(asked.jobs):
+            group.create_task(work(number))
     return done
-
-
-async def _one(
-    kind: Kind, seed: int, material: Material, calm: Heard, directory: Path, speed: float
-) -> Verdict:
-    place = directory / f"{kind.name.lower()} {seed}"
-    try:
-        verdict, outcome = await disturbed(kind, seed, material, calm, place, speed)
-    except TimeoutError:
-        return Verdict(schedules=1, broken=("it did not end in time",))
-    note = f"{kind.name.lower()} {seed}: {outcome.seconds:.1f} s, {verdict.differences} words differ"
-    sys.stdout.write(note + "".join(f"; {what}" for what in verdict.broken) + "\n")
-    sys.stdout.flush()
-    return verdict
 
 
 def main() -> int:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from tests.e2e.sounds import write_wav
+from tests.e2e.sounds import Samples, write_wav
 from tests.helpers.speech import SAMPLE_RATE, Speech, load_corpus, load_two_cities
 
-# A pause of the recording in which it can be cut in two, in seconds, and the words before it.
-PAUSE_S = 16.8
-WORDS_BEFORE = 48
+SOURCES = ("mic", "system")
+# Pauses of the recording in which it can be cut, in seconds, and the number of words before each.
+PAUSES = ((0.0, 0), (16.8, 48), (28.6, 85))
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """Files, true texts and lengths in samples, by source."""
 
-    name: str
     files: Mapping[str, Path]
     said: Mapping[str, str]
     sent: Mapping[str, int]
@@ -30,38 +30,36 @@ class Material:
 
 
 def two_cities_twice(directory: Path) -> Material:
-    """The two parts of the one recording that every machine has, at the same time."""
+    """Two parts of the one recording that every machine has, at the same time."""
     speech = load_two_cities()
     samples, words = speech.load(), speech.text.split()
-    at = round(PAUSE_S * SAMPLE_RATE)
-    directory.mkdir(parents=True, exist_ok=True)
-    files = {
-        "mic": write_wav(directory / "mic.wav", samples[:at]),
-        "system": write_wav(directory / "system.wav", samples[at:]),
+    parts = {
+        source: (samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], " ".join(words[first:last]))
+        for source, ((start, first), (end, last)) in zip(SOURCES, pairwise(PAUSES), strict=True)
     }
-    said = {"mic": " ".join(words[:WORDS_BEFORE]), "system": " ".join(words[WORDS_BEFORE:])}
-    return Material("two cities", files, said, {"mic": at, "system": len(samples) - at})
+    return _material(directory, parts)
 
 
 def pairs(directory: Path) -> list[Material]:
-    """Several pairs where there is a corpus: read beside spontaneous speech, and clean beside noisy."""
+    """Several pairs where there is a corpus: clean speech beside read and beside spontaneous speech."""
     known = {speech.name.removesuffix(".flac"): speech for speech in load_corpus()}
-    wanted = [
-        ("librivox_sense_and_sensibility", "spont_mfa_acoustic_corpus"),
-        ("spont_mfa_cold_corpus", "ami_EN2004a_000"),
+    wanted = [("jfk", "ls_1688-142285-0001"), ("ls_1688-142285-0000", "ami_EN2003a_014")]
+    found = [pair for pair in wanted if set(pair) <= set(known)]
+    return [
+        two_cities_twice(directory / "two cities"),
+        *(_of_corpus(directory / pair[0], [known[name] for name in pair]) for pair in found),
     ]
-    found = [(known[mic], known[system]) for mic, system in wanted if mic in known and system in known]
-    return [two_cities_twice(directory / "cities"), *(_pair(directory, mic, system) for mic, system in found)]
 
 
-def _pair(directory: Path, mic: Speech, system: Speech) -> Material:
-    name = f"{mic.name} and {system.name}"
-    parts = {"mic": mic, "system": system}
-    place = directory / mic.name
-    place.mkdir(parents=True, exist_ok=True)
+def _of_corpus(directory: Path, pair: Sequence[Speech]) -> Material:
+    parts = zip(SOURCES, pair, strict=True)
+    return _material(directory, {source: (speech.load(), speech.text) for source, speech in parts})
+
+
+def _material(directory: Path, parts: Mapping[str, tuple[Samples, str]]) -> Material:
+    directory.mkdir(parents=True, exist_ok=True)
     return Material(
-        name,
-        {source: write_wav(place / f"{source}.wav", speech.load()) for source, speech in parts.items()},
-        {source: speech.text for source, speech in parts.items()},
-        {source: len(speech.load()) for source, speech in parts.items()},
+        {source: write_wav(directory / f"{source}.wav", samples) for source, (samples, _) in parts.items()},
+        {source: text for source, (_, text) in parts.items()},
+        {source: len(samples) for source, (samples, _) in parts.items()},
     )

@@ -147,11 +147,12 @@ class Rig:
         self.server = server
         self.proxy = proxy
         self.client = client
-        self._amiss: list[str] = []
+        self._turns = {kind: asyncio.Lock() for kind in ("server", "network", "client")}
 
     async def run(self, schedule: Schedule) -> Outcome:
         """One meeting from the first word to the last, with everything in between."""
         began = time.monotonic()
+        errors = len(errors_in(self.server.log))
         await self.client.start()
         async with asyncio.timeout(PATIENCE_S):
             await self.client.live.wait()
@@ -161,17 +162,21 @@ class Rig:
                     due = zero + at / self.client.speed
                     group.create_task(self._do(due, fault))
             code = await self.client.wait()
+        amiss = errors_in(self.server.log)[errors:]
         if code != 0:
-            self._amiss.append(f"the client ended with {code}: {self.client.stderr.decode()[-500:]}")
-        self._amiss += errors_in(self.server.log)
+            amiss.append(f"the client ended with {code}: {self.client.stderr.decode()[-500:]}")
         lives = [Heard(tuple(events)) for events in self.client.lives]
-        return Outcome(lives[-1], tuple(lives[:-1]), tuple(self._amiss), time.monotonic() - began)
+        return Outcome(lives[-1], tuple(lives[:-1]), tuple(amiss), time.monotonic() - began)
 
     async def _do(self, due: float, fault: Fault) -> None:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
+        async with self._turns[_part_of(fault)]:
+            if not self.client.ended:
+                await self._break(fault)
+
+    async def _break(self, fault: Fault) -> None:
+        """Break something, and mend it in time."""
         speed = self.client.speed
-        if self.client.ended:
-            return
         match fault:
             case KillServer(down_s):
                 await self.server.end(signal.SIGKILL)
@@ -200,15 +205,33 @@ class Rig:
                     self.proxy.cut()
 
 
+def _part_of(fault: Fault) -> str:
+    """What a fault breaks: one part is broken in one way at a time."""
+    match fault:
+        case KillServer():
+            return "server"
+        case CutNetwork() | Change():
+            return "network"
+        case SuspendClient() | KillClient():
+            return "client"
+
+
+@asynccontextmanager
+async def serving(data_dir: Path) -> AsyncIterator[ServerProcess]:
+    """A server that is ready; it is killed in the end."""
+    server = ServerProcess(data_dir)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.end(signal.SIGKILL)
+
+
 @asynccontextmanager
 async def rigged(
-    directory: Path, files: Mapping[str, Path], speed: float, seed: int, server: ServerProcess | None = None
+    server: ServerProcess, directory: Path, files: Mapping[str, Path], speed: float, seed: int
 ) -> AsyncIterator[Rig]:
-    """A rig with a server of its own, unless one is given; all processes end with it."""
-    own = server is None
-    server = server or ServerProcess(directory / "data")
-    if own:
-        await server.start()
+    """A network and a client for a server; both end with it."""
     proxy = Proxy(server.port, random.Random(seed), most_bytes=150_000)
     async with proxied(proxy):
         client = ClientProcess(proxy.url, speed, directory / "spool", files)
@@ -218,5 +241,3 @@ async def rigged(
             if client.process is not None and not client.ended:
                 client.send(signal.SIGCONT)
                 await client.kill()
-            if own:
-                await server.end(signal.SIGKILL)

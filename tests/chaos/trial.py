@@ -1,4 +1,4 @@
-"""One schedule on one pair of recordings, from fresh processes to the verdict."""
+"""One schedule on one pair of recordings, from the first word to the verdict."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from pathlib import Path
 
 from tests.chaos.judge import Heard, Verdict, judge
 from tests.chaos.material import Material
-from tests.chaos.rig import Outcome, rigged
-from tests.chaos.schedule import Kind, Schedule, make_schedule
+from tests.chaos.rig import Outcome, ServerProcess, rigged
+from tests.chaos.schedule import Kind, Schedule
 
 UNDISTURBED = Schedule(Kind.WEATHER, 0, ())
 
 
-async def undisturbed(material: Material, directory: Path, speed: float) -> Heard:
+async def undisturbed(server: ServerProcess, material: Material, directory: Path, speed: float) -> Heard:
     """What the client hears when nothing goes wrong."""
-    async with rigged(directory, material.files, speed, 0) as rig:
+    async with rigged(server, directory, material.files, speed, 0) as rig:
         outcome = await rig.run(UNDISTURBED)
     assert outcome.amiss == ()
     return outcome.heard
 
 
 async def disturbed(
-    kind: Kind, seed: int, material: Material, calm: Heard, directory: Path, speed: float
+    schedule: Schedule, server: ServerProcess, material: Material, calm: Heard, directory: Path, speed: float
 ) -> tuple[Verdict, Outcome]:
     """Run a schedule and judge it; everything that is amiss is in `broken`."""
-    schedule = make_schedule(kind, seed, material.seconds)
-    async with rigged(directory, material.files, speed, seed) as rig:
+    async with rigged(server, directory, material.files, speed, schedule.seed) as rig:
         outcome = await rig.run(schedule)
     verdict = judge(material.said, material.sent, calm, outcome.heard)
     changed = tuple(_changed(outcome.heard, earlier) for earlier in outcome.earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,3 +74,18 @@ async def test_playing_sends_every_sample_with_its_time(server: Scripted) -> Non
         [pacer.captured_ms(frame.start) for frame in server.frames()]
     )
     assert max(frame.count for frame in server.frames()) <= SAMPLE_RATE
+
+
+async def test_a_meeting_from_a_spool_goes_on_where_it_was(server: Scripted, tmp_path: Path) -> None:
+    """Each source from its own place, the first of them at once; times are those of the first process."""
+    samples = (np.arange(40_000, dtype=np.int16) / 32_768).astype(np.float32)
+    async with echopanel.connect(server.url, sources=["mic"], spool=tmp_path) as meeting:
+        await play(meeting, "mic", [samples[:18_000]], Pacer(0))
+        await meeting.flush()
+    async with echopanel.connect(server.url, sources=["mic"], spool=tmp_path) as meeting:
+        pacer = Pacer(1.0, meeting.position("mic"), Clock())
+        assert pacer.wait_s(meeting.position("mic") + 16_000) == 1
+        assert await play(meeting, "mic", [samples[:17_000], samples[17_000:]], Pacer(0)) == 40_000
+        await meeting.stop()
+    assert bytes(server.session.audio[Source.MIC]) == np.arange(40_000, dtype="<i2").tobytes()
+    assert {frame.captured_ms - frame.start / 16 for frame in server.frames()} == {1000.0}

@@ -17,7 +17,7 @@ from echopanel.errors import ConnectionLost, ErrorCode, ServerError
 from echopanel.policy.backoff import Backoff
 from echopanel.wire import messages as m
 from tests.client.scripted import Scripted, listening
-from tests.helpers.proxy import Proxy, proxied
+from tests.helpers.proxy import Proxy, Weather, proxied
 
 MIC, SYSTEM = Source.MIC, Source.SYSTEM
 SECOND = bytes(2 * SAMPLE_RATE)
@@ -82,7 +82,8 @@ async def test_the_link_is_observable(server: Scripted) -> None:
         assert (waiting.buffered_s, waiting.dropped_s, waiting.session) == (5.0, 0.0, "s1")
         assert waiting.reason == "the network connection broke"
         events = await until(meeting, is_state(LinkState.LIVE))
-        assert [event.state for event in events if isinstance(event, LinkStatus)] == ["connecting", "live"]
+        states = [(event.state, event.reason) for event in events if isinstance(event, LinkStatus)]
+        assert states == [("connecting", ""), ("live", "resumed")]
 
 
 async def test_audio_of_an_outage_is_caught_up(server: Scripted) -> None:
@@ -165,8 +166,9 @@ async def test_a_lost_session_is_continued_by_a_new_one(server: Scripted) -> Non
         server.acknowledge = True
         server.cut()
         await until(meeting, is_state(LinkState.WAITING))
-        await until(meeting, is_state(LinkState.LIVE))
+        events = await until(meeting, is_state(LinkState.LIVE))
         assert meeting.session == "s2"
+        assert getattr(events[-1], "reason", "") == "session s1 is over, a new one continues it"
         await meeting.send("mic", SECOND)
         await meeting.stop()
     session = server.session
@@ -294,6 +296,40 @@ async def test_a_server_that_stops_answering_is_left(server: Scripted) -> None:
         assert status.reason == "the server has stopped answering"
         server.answer_pings = True
         await until(meeting, is_state(LinkState.LIVE))
+
+
+async def test_a_network_that_swallows_everything_is_noticed(server: Scripted) -> None:
+    """Also when so much waits to be sent that not even a ping gets out; and one can leave in the middle."""
+    server.window = 1000 * SAMPLE_RATE
+    proxy = Proxy(server.port, random.Random(1))
+    quick = Resilience(attempts=100, backoff=AT_ONCE, ping_s=0.05, dead_s=0.3, breaker_open_s=0.01)
+    async with (
+        proxied(proxy),
+        echopanel.connect(proxy.url, sources=["mic"], resilience=quick, overflow="drop") as meeting,
+    ):
+        proxy.change(Weather(hole=True))
+        await meeting.send("mic", SECOND * 500)
+        events = await until(meeting, is_state(LinkState.WAITING))
+        status = events[-1]
+        assert isinstance(status, LinkStatus)
+        assert status.reason == "the server has stopped answering"
+        proxy.change(Weather())
+        await until(meeting, is_state(LinkState.CATCHING_UP))
+        proxy.change(Weather(hole=True))
+
+
+async def test_messages_that_come_twice_change_nothing(server: Scripted) -> None:
+    """A network that repeats audio, slowly."""
+    proxy = Proxy(server.port, random.Random(2), weather=Weather(repeat=0.7, delay_s=0.01, rate=2_000_000))
+    audio = random.Random(3).randbytes(2 * 6 * SAMPLE_RATE)
+    async with proxied(proxy), echopanel.connect(proxy.url, sources=["mic"], resilience=QUICK) as meeting:
+        for at in range(0, len(audio), 8000):
+            await meeting.send("mic", audio[at : at + 8000])
+        await meeting.stop()
+    assert bytes(server.session.audio[MIC]) == audio
+    assert server.session.holes == []
+    frames = [frame.start for frame in server.frames()]
+    assert len(frames) > len(set(frames))
 
 
 @pytest.mark.parametrize("seed", range(10))

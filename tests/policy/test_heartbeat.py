@@ -23,8 +23,9 @@ def test_fifteen_seconds_of_silence_are_death() -> None:
     heartbeat = Heartbeat(100)
     heartbeat.asked(110)
     assert heartbeat.idle_s(111) == 4
+    assert heartbeat.dead_in_s(112) == 3
     assert not heartbeat.is_dead(114.9)
     assert heartbeat.is_dead(115)
-    assert heartbeat.idle_s(120) == 0
+    assert heartbeat.idle_s(120) == heartbeat.dead_in_s(120) == 0
     heartbeat.heard(115)
     assert not heartbeat.is_dead(129)

@@ -95,6 +95,8 @@ async def test_a_drain_keeps_the_journal(tmp_path: Path, fake: Fake) -> None:
             await client.until(lambda: client.acked == 20_000)
             await served.sessions.go_away("the server is stopping; reconnect and resume")
             assert await client.refusal() == (ErrorCode.GOING_AWAY, 1012)
+            last = client.of(m.Flow)[-1]
+            assert (last.plan, last.reason) == ("going away", "the server is stopping; reconnect and resume")
         async with served.client() as late:
             await late.send(m.Start((Source.MIC,)))
             assert await late.refusal() == (ErrorCode.GOING_AWAY, 1012)

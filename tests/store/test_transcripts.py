@@ -429,3 +429,36 @@ def test_a_lock_that_is_not_released_is_not_waited_for_for_ever(store: Transcrip
     hanging.close()
     store.rename(SESSION, "y")
     assert store.session(SESSION).title == "y"
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+def test_the_end_of_a_session_is_always_on_the_medium(tmp_path: Path, durable: bool, level: int) -> None:
+    """Its audio is deleted then; everything else is only where every write is to be durable."""
+    with TranscriptStore(tmp_path, durable=durable) as store:
+        store.create_session(record())
+        levels: list[int] = []
+        store._connection.set_trace_callback(
+            lambda sql: levels.append(synchronous(store)) if sql.startswith("UPDATE") else None
+        )
+        store.rename(SESSION, "Retrospective")
+        store.end_session(SESSION, NOON)
+        store.rename(SESSION, "Standup")
+    assert levels == [level, 2, level]
+
+
+def test_what_resumes_a_session_is_kept_beyond_its_end(tmp_path: Path) -> None:
+    """For a client that missed it; a session that never had any has none."""
+    kept = ResumeRecord("ab" * 32, (Source.MIC,))
+    with TranscriptStore(tmp_path) as store:
+        store.create_session(record())
+        assert store.resume(SESSION) is None
+        store.save_resume(SESSION, kept)
+        store.end_session(SESSION, NOON)
+        assert store.resume(SESSION) == kept
+        with pytest.raises(UnknownSession):
+            store.resume(OTHER)
+
+
+def synchronous(store: TranscriptStore) -> int:
+    """How durable a commit is now: 1 NORMAL, 2 FULL."""
+    return int(store._connection.execute("PRAGMA synchronous").fetchone()[0])
