@@ -29,6 +29,7 @@ from tests.e2e.programs import ECHOPANEL, environment, errors_in
 from tests.helpers.proxy import CALM, Proxy, Weather, proxied
 
 PATIENCE_S = 150.0
+QUICK_START = ("--log-format", "json", "--set", "model.warmup=1")
 
 
 @dataclass
@@ -50,7 +51,7 @@ class ServerProcess:
         options = ("--port", "0", "--data-dir", str(self.data_dir), "--log-level", "warning")
         with self.log.open("a", encoding="utf-8") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                *(*ECHOPANEL, "serve", *options, "--log-format", "json"),
+                *(*ECHOPANEL, "serve", *options, *QUICK_START),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 env=environment(),

@@ -172,15 +172,20 @@ async def test_a_killed_client_goes_on_where_it_was(server: Scripted, tmp_path: 
 
 
 async def test_what_was_sent_but_not_spooled_is_not_recorded_again(server: Scripted, tmp_path: Path) -> None:
-    """A process may be killed between the two; live audio of the next one comes behind what the server has."""
+    """A process may be killed between the two; the next one's audio comes behind what the server has."""
     async with echopanel.connect(server.url, sources=["mic"], spool=tmp_path) as meeting:
         await meeting.send("mic", bytes(2 * SAMPLE_RATE))
         await meeting.flush()
-    (path,) = tmp_path.glob("*.frames")
-    with path.open("r+b") as file:
-        file.truncate(path.stat().st_size // 2)
+    forget_half(tmp_path)
     async with echopanel.connect(server.url, sources=["mic"], spool=tmp_path) as meeting:
         assert meeting.position("mic") == SAMPLE_RATE
         await meeting.send("mic", b"\1\0" * SAMPLE_RATE)
         await meeting.stop()
     assert bytes(server.session.audio[MIC]) == bytes(2 * SAMPLE_RATE) + b"\1\0" * SAMPLE_RATE
+
+
+def forget_half(spool: Path) -> None:
+    """Cut the only file in two."""
+    (path,) = spool.glob("*.frames")
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)

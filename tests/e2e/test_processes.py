@@ -86,3 +86,18 @@ def test_a_restarted_server_is_found_again(tmp_path: Path, clip: Path) -> None:
     assert wer(SAID, running.text()) <= 0.05
     ledger = running.ledgers["mic"]
     assert ledger["lost"] == 0
+
+
+def test_a_killed_stream_goes_on_from_its_spool(server: Server, clip: Path, tmp_path: Path) -> None:
+    """The same command again goes on with the session: every word once, and what was final stays."""
+    again = (clip, "--spool", tmp_path / "spool", "--speed", "2")
+    with streaming(server, *again) as victim:
+        victim.until(lambda event: event["type"] == "final")
+        victim.process.kill()
+        victim.process.wait()
+    streamed = stream(server, *again)
+    assert streamed.of("final")[0] == victim.of("final")[0]
+    assert wer(SAID, streamed.text()) <= 0.05
+    assert streamed.ledgers["mic"]["captured"] == round(SECONDS * SAMPLE_RATE)
+    assert streamed.ledgers["mic"]["lost"] == 0
+    assert not (tmp_path / "spool").exists()

@@ -193,7 +193,7 @@ test("a busy server is left alone for as long as it asked", () => {
   const client = make();
   sockets[0].onopen();
   sockets[0].say({ type: "error", code: "session_limit", message: "10 of 10", retry_after: 30 });
-  assert.deepEqual([client.phase, client.at], [Phase.WAITING, 130]);
+  assert.deepEqual([client.phase, client.at], [Phase.WAITING, 137.5]);
 });
 
 test("what trying again cannot help is not tried again", () => {

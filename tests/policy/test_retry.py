@@ -85,8 +85,9 @@ def test_quick_failures_use_up_the_attempts() -> None:
 
 
 def test_the_server_may_ask_for_more_patience() -> None:
-    """`retry_after` is a lower bound."""
-    assert patient().failed(0, 0.5, at_least=30) == 30
+    """`retry_after` is a lower bound; those who were all asked the same do not come at once."""
+    assert patient().failed(0, 0.0, at_least=30) == 30
+    assert patient().failed(0, 0.5, at_least=30) == 37.5
     assert patient().failed(0, 0.5, at_least=0.1) == 1
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from echopanel.policy.backoff import Backoff
 from echopanel.policy.breaker import Breaker
 
+SPREAD = 0.5
+
 
 class Retry:
     """Attempts in a row, slowed down by backoff and breaker. Times are seconds on any monotonic clock.
@@ -35,7 +37,7 @@ class Retry:
         Args:
             now: the time.
             u: chance, in [0, 1).
-            at_least: what the server asked us to wait.
+            at_least: what the server asked us to wait, like everybody else, so up to `SPREAD` of it is added.
 
         Returns:
             Seconds to wait before the next attempt, or None to give up.
@@ -48,7 +50,9 @@ class Retry:
             self._breaker.fail(now)
         if self._attempts >= self._max_attempts:
             return None
-        return max(self._backoff.delay(self._attempts, u), self._breaker.retry_in(now), at_least)
+        return max(
+            self._backoff.delay(self._attempts, u), self._breaker.retry_in(now), at_least * (1 + SPREAD * u)
+        )
 
     def attempt(self, now: float) -> float:
         """Begin the next attempt; returns seconds still to wait, or 0.0 when it is under way."""

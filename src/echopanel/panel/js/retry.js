@@ -8,6 +8,9 @@ export function backoff(attempt, u, cap = 60) {
   return Math.min(2 ** attempt, cap) * (0.8 + 0.4 * u);
 }
 
+/** The share of what the server asked for that is added at random: it asks everybody alike. */
+const SPREAD = 0.5;
+
 /** Leaves a server alone that keeps failing, then asks with one probe whether it is back. */
 export class Breaker {
   #state = "closed"; // closed: everybody may try; open: nobody; half open: one probe is under way
@@ -91,7 +94,7 @@ export class Retry {
     if (lasted) this.reset();
     else this.#breaker.fail(now);
     if (this.#attempts >= this.#maxAttempts) return null;
-    return Math.max(backoff(this.#attempts, u), this.#breaker.retryIn(now), atLeast);
+    return Math.max(backoff(this.#attempts, u), this.#breaker.retryIn(now), atLeast * (1 + SPREAD * u));
   }
 
   /** Begins the next attempt; returns seconds still to wait, or 0 when it is under way. */
