@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev test check format format-check lint types architecture coverage screenshots soak lock clean
+.PHONY: help run venv dev test chaos check format format-check lint types architecture coverage screenshots soak lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ dev: $(VENV)/.dev ## add to .venv what tests and checks need
 
 test: $(VENV)/.dev ## run all tests (one: make test ARGS="-k agreement")
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/.dev ## break meetings in many ways, and count what was lost (ARGS="--seeds 0-49 --kinds both")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: format-check lint types architecture coverage ## everything but the full test suite
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.judge import Heard, Verdict
+from tests.chaos.judge import Heard, Verdict, changes
 from tests.chaos.material import Material, pairs
 from tests.chaos.rig import ServerProcess, serving
 from tests.chaos.schedule import Kind, make_schedule
@@ -89,13 +89,17 @@ class Bench:
         schedule = make_schedule(kind, seed, material.seconds)
         place = self.directory / f"{kind.name.lower()} {seed}"
         began = time.monotonic()
+        notes: list[str] = []
         try:
-            verdict, _ = await disturbed(schedule, server, material, calm, place, self.speed)
+            verdict, outcome = await disturbed(schedule, server, material, calm, place, self.speed)
+            notes += changes(calm, outcome.heard, material.files)
+            events = "".join(f"{json.dumps(event)}\n" for event in outcome.heard.events)
+            (place / "events.jsonl").write_text(events, encoding="utf-8")
         except TimeoutError:
             verdict = Verdict(schedules=1, broken=("it did not end in time",))
         took = time.monotonic() - began
-        note = f"{kind.name.lower()} {seed}: {took:.1f} s, {verdict.differences} words differ"
-        sys.stdout.write(note + "".join(f"; {what}" for what in verdict.broken) + "\n")
+        told = (f"{kind.name.lower()} {seed}: {took:.1f} s", *notes, *verdict.broken)
+        sys.stdout.write("; ".join(told) + "\n")
         sys.stdout.flush()
         return verdict
 

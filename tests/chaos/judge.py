@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -95,6 +95,17 @@ def judge(said: Mapping[str, str], sent: Mapping[str, int], calm: Heard, heard: 
             ledger_lost=heard.coverage[source]["lost"] if heard.coverage else 0,
         )
     return verdict
+
+
+def changes(calm: Heard, heard: Heard, sources: Iterable[str]) -> Iterator[str]:
+    """Each difference between two runs in words, with a word before it."""
+    for source in sources:
+        before, after = calm.words(source), heard.words(source)
+        for step in Levenshtein.opcodes(before, after):
+            if step.tag != "equal":
+                was = " ".join(before[max(0, step.src_start - 1) : step.src_end])
+                became = " ".join(after[max(0, step.dest_start - 1) : step.dest_end])
+                yield f"{source}: {was!r} became {became!r}"
 
 
 def _broken(sent: Mapping[str, int], heard: Heard) -> Iterable[str]:

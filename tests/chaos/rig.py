@@ -29,7 +29,7 @@ from tests.e2e.programs import ECHOPANEL, environment, errors_in
 from tests.helpers.proxy import CALM, Proxy, Weather, proxied
 
 PATIENCE_S = 150.0
-QUICK_START = ("--log-format", "json", "--set", "model.warmup=1")
+QUICK_START = ("--log-format", "json", "--set", "model.warmup=1", "--set", "engine.stuck_after_s=60")
 
 
 @dataclass

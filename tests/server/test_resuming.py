@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from echopanel.asr.fake import Fake
+from echopanel.asr.fake import Fake, Script
 from echopanel.audio import Source
 from echopanel.errors import ErrorCode
 from echopanel.store.transcripts import SessionState
+from echopanel.transcript import GapStatus
 from echopanel.wire import messages as m
 from tests.server.rig import Served, resuming, serving, settings_of, talk
 
@@ -67,3 +68,32 @@ async def test_as_many_sessions_as_may_be_open_may_wait(
         for ready in readies:
             async with served.resumed(ready) as client:
                 await client.stop()
+
+
+async def test_what_a_damaged_journal_lost_is_told(tmp_path: Path, fake: Fake) -> None:
+    """A record that cannot be read any more is lost with its reason; what is around it becomes text."""
+    settings = settings_of(tmp_path)
+    async with serving(settings, fake) as served, served.started(partials=False) as first:
+        for second in range(4):
+            await first.speak(talk(0.5)[:16_000])
+            await first.until(lambda: first.acked == 16_000 * (second + 1))  # noqa: B023 - used up within the turn
+        served.model._script = Script(hang=lambda call: True)
+        served.web.should_exit = True
+        await first.closed()
+    damage(tmp_path / "journal" / first.ready.session / "mic.journal")
+    fake._released.clear()
+    async with serving(settings, fake) as served, served.resumed(first.ready) as again:
+        stopped = await again.stop()
+    (gap,) = again.of(m.GapMessage)
+    (lost,) = stopped.coverage[Source.MIC].lost_ranges
+    assert (gap.gap.reason, gap.gap.status) == (lost.reason, GapStatus.LOST) == ("journal_damaged", "lost")
+    assert 0 < gap.gap.start_sample < gap.gap.end_sample < 64_000
+    assert stopped.coverage[Source.MIC].captured == 64_000
+    assert len(again.texts) == 2
+
+
+def damage(journal: Path) -> None:
+    """Flip a bit in the middle."""
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)

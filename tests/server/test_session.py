@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -310,12 +311,14 @@ async def test_a_journal_that_refuses_withholds_its_acks(
 ) -> None:
     """The client is told and keeps its copy; text comes meanwhile; once there is room all is acknowledged."""
     journal = served.server.keeper.journal
-    healthy, full = journal.append, True
+    healthy, full, refusals = journal.append, True, 0
 
     def append(batch: object) -> None:
+        nonlocal refusals
         if full:
             from echopanel.store.journal import AppendFailed
 
+            refusals += 1
             refused = DiskError(journal.root, Trouble.NO_SPACE, "no space left on device")
             raise AppendFailed({(client.ready.session, Source.MIC): refused})
         healthy(batch)  # type: ignore[arg-type]
@@ -326,10 +329,29 @@ async def test_a_journal_that_refuses_withholds_its_acks(
         await client.until(lambda: ErrorCode.STORAGE_FAILED in client.errors and bool(client.texts))
         assert "free some disk space" in client.of(m.Error)[0].message
         assert client.of(m.Ack) == []
+        await soon(lambda: refusals >= 3)
+        assert client.errors == [ErrorCode.STORAGE_FAILED], "told once, not with every try"
         full = False
         await client.until(lambda: client.acked == 32_000)
         assert journal.session(client.ready.session).ranges(Source.MIC) == [(0, 32_000)]
         await client.stop()
+
+
+async def test_a_slow_disk_delays_acks_only(tmp_path: Path, fake: Fake) -> None:
+    """Text comes meanwhile, what waits is bounded by the credit, and in the end every sample is there."""
+    async with serving(settings_of(tmp_path, limits={"credit_s": 2}), fake) as served:
+        journal, go_on = served.server.keeper.journal, threading.Event()
+        healthy = journal.append
+        journal.append = lambda batch: healthy(batch) if go_on.wait(10) else None  # type: ignore[method-assign]
+        async with served.started(partials=False) as client:
+            speaking = asyncio.create_task(client.speak(talk(0.5, 0.25, 0.125)))
+            await client.until(lambda: len(client.texts) == 1)
+            assert (client.acked, speaking.done()) == (0, False)
+            assert client.wire.credit[Source.MIC].sent == 32_000
+            go_on.set()
+            assert await speaking == 96_000
+            await client.stop()
+            assert client.acked == 96_000
 
 
 async def test_a_stop_waits_for_the_disk(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

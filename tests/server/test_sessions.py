@@ -294,18 +294,21 @@ async def test_one_end_that_takes_long_does_not_hold_up_others(
         await soon(lambda: stuck.ready.session not in served.sessions.roster)
 
 
-async def test_waiting_sessions_are_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_sessions_are_bounded(
+    tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who opens and goes away again and again fills no memory; sessions with audio stay longest."""
-    monkeypatch.setattr("echopanel.server.roster.MAX_DETACHED", 3)
-    async with served.started() as meeting:
-        await meeting.speak(AUDIO[:16_000])
-        await meeting.until(lambda: meeting.acked == 16_000)
-    for _ in range(6):
-        async with served.started():
-            pass
-    await soon(lambda: served.slots == 0 and sum(1 for _ in served.sessions.roster) == 3)
-    async with served.resumed(meeting.ready) as again:
-        await again.stop()
+    monkeypatch.setattr("echopanel.server.roster.MAX_DETACHED", 1)
+    async with serving(settings_of(tmp_path, limits={"sessions": 3}), fake) as served:
+        async with served.started() as meeting:
+            await meeting.speak(AUDIO[:16_000])
+            await meeting.until(lambda: meeting.acked == 16_000)
+        for _ in range(6):
+            async with served.started():
+                pass
+        await soon(lambda: served.slots == 0 and sum(1 for _ in served.sessions.roster) == 3)
+        async with served.resumed(meeting.ready) as again:
+            await again.stop()
 
 
 # --- slots ----------------------------------------------------------------------------------------------

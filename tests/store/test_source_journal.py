@@ -191,7 +191,7 @@ def test_damage_in_the_middle_costs_one_record(path: Path) -> None:
         flipped[at] ^= 0x80
         journal = recovered(path, bytes(flipped))
         assert journal.ranges() == [(0, 40), (65, 115)]
-        assert journal.recovery == Recovery(records=2, damaged_bytes=second - first)
+        assert journal.recovery == Recovery(2, damaged_bytes=second - first, damaged=((40, 65),))
         assert is_tone(journal)
         assert journal.end == 115
         journal.close()

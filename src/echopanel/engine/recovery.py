@@ -13,11 +13,15 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What is known of one source; ranges are (start, end) in samples, in order."""
+    """What is known of one source; ranges are (start, end) in samples, in order.
+
+    `damaged`: it was journaled, but cannot be read any more.
+    """
 
     journaled: tuple[Range, ...] = ()
     finals: tuple[Segment, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    damaged: tuple[Range, ...] = ()
 
     @property
     def done(self) -> int:

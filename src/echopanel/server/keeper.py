@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -43,6 +43,14 @@ class Entry:
     frame: AudioFrame
     kept: Kept
     refused: Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ranges (start, end) in samples that a journal has of a source, and those that it had."""
+
+    ranges: Sequence[tuple[int, int]]
+    damaged: Sequence[tuple[int, int]]
 
 
 class Keeper:
@@ -148,10 +156,10 @@ class Keeper:
             pcm[offset : offset + len(piece)] = piece
         return bytes(pcm)
 
-    def ranges(self, session: str) -> dict[Source, list[tuple[int, int]]]:
+    def found(self, session: str) -> dict[Source, Found]:
         """What the journal has of each source; on the journal's thread."""
         journal = self.journal.session(session)
-        return {source: journal.ranges(source) for source in Source}
+        return {source: Found(journal.ranges(source), journal.damaged(source)) for source in Source}
 
     async def retire(self, session: str) -> None:
         """A session has ended: make recordings of its audio if that was asked for, then delete its journal.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from echopanel.audio import Source
-from echopanel.engine.recovery import Past, Range
+from echopanel.engine.recovery import Past
 from echopanel.errors import UnknownSession
-from echopanel.server.keeper import Keeper
+from echopanel.server.keeper import Found, Keeper
 from echopanel.store.transcripts import ResumeRecord, SessionState, StoredEvent
 from echopanel.transcript import Final, Gap
 from echopanel.wire.messages import SourceReady, Start, Stopped
@@ -72,12 +72,13 @@ def resume_record(start: Start, token: str) -> ResumeRecord:
     )
 
 
-def past_of(source: Source, journaled: Sequence[Range], stored: Sequence[StoredEvent]) -> Past:
+def past_of(source: Source, found: Found, stored: Sequence[StoredEvent]) -> Past:
     """What the disk knows of one source."""
     finals = [one.event.segment for one in stored if isinstance(one.event, Final)]
     gaps = [one.event for one in stored if isinstance(one.event, Gap)]
     return Past(
-        journaled=tuple(journaled),
+        journaled=tuple(found.ranges),
+        damaged=tuple(found.damaged),
         finals=tuple(segment for segment in finals if segment.source is source),
         gaps=tuple(gap for gap in gaps if gap.source is source),
     )

@@ -59,11 +59,15 @@ class SessionLimits:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One source of a session: what was accepted, what is on disk, and its recognition."""
+    """One source of a session: what was accepted, what is on disk, and its recognition.
+
+    `refused` is why the disk does not take its audio just now; "" while it does.
+    """
 
     pipeline: SourcePipeline
     timeline: Timeline = field(default_factory=Timeline)
     kept: int = 0
+    refused: str = ""
 
 
 class LiveSession:
@@ -115,7 +119,8 @@ class LiveSession:
             return
         with self._engine.metrics.ingest_seconds.time():
             track.pipeline.feed(accepted.frame)
-        self._keeper.append(Entry(self.id, accepted.frame, self._kept, self._refused))
+        refused = partial(self._refused, frame.source)
+        self._keeper.append(Entry(self.id, accepted.frame, self._kept, refused))
 
     async def flush(self, flush_id: str) -> None:
         """Make everything taken so far final, then say so behind the last final."""
@@ -153,7 +158,7 @@ class LiveSession:
             await pipeline.repair(partial(self._read, source), give_up=give_up)
         except StoreError as error:
             log.error("cannot read the journal", session=self.id, source=source, error=str(error))
-            self._refused(error)
+            self._refused(source, error)
 
     async def _read(self, source: Source, start: int, end: int) -> bytes:
         """Audio out of the journal, once it is there.
@@ -176,7 +181,10 @@ class LiveSession:
             track.kept = past.end
             track.timeline = Timeline(past.end)
             track.pipeline.restore(past)
+            damaged = {end for _, end in past.damaged}
             for start, end, skipped in past.unheard(RECOVERY_SAMPLES):
+                if start in damaged:
+                    track.pipeline.lose_until(start, "journal_damaged")
                 pcm = await self._keeper.read(self.id, source, start, end)
                 track.pipeline.feed(AudioFrame(source, start, pcm, skipped=skipped))
 
@@ -207,8 +215,10 @@ class LiveSession:
         async with self._order:
             missed = await self._keeper.store(self._keeper.transcripts.events_after, self.id, last_event)
             outbox.preload([first, *(from_stored(stored) for stored in missed)])
-            if self._storage_trouble:
-                outbox.put(Error(ErrorCode.STORAGE_FAILED, self._storage_trouble, fatal=False))
+            for trouble in {self._storage_trouble, *(track.refused for track in self._tracks.values())} - {
+                ""
+            }:
+                outbox.put(Error(ErrorCode.STORAGE_FAILED, trouble, fatal=False))
             old, self._outbox = self._outbox, outbox
             return old
 
@@ -376,11 +386,15 @@ class LiveSession:
         """Audio before `sample` is on disk."""
         track = self._tracks[source]
         track.kept = max(track.kept, sample)
+        track.refused = ""
         self._acknowledge(source, track)
 
-    def _refused(self, error: EchoPanelError) -> None:
-        """The disk does not take the audio now: the ack is withheld, the client keeps its copy."""
-        self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
+    def _refused(self, source: Source, error: EchoPanelError) -> None:
+        """The disk does not take audio now: the ack is withheld; the client keeps its copy and is told."""
+        track = self._tracks[source]
+        if not track.refused:
+            self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
+        track.refused = str(error)
 
     def _acknowledge(self, source: Source, track: Track) -> None:
         self.tell(Ack(source, track.kept, self._credit_of(track)))

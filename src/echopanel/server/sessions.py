@@ -236,8 +236,8 @@ class Sessions:
 
     async def _reopen(self, session_id: str, record: ResumeRecord) -> None:
         stored = await self._keeper.store(self._keeper.transcripts.events_after, session_id)
-        ranges = await self._keeper.audio(self._keeper.ranges, session_id)
-        pasts = {source: past_of(source, ranges[source], stored) for source in record.sources}
+        found = await self._keeper.audio(self._keeper.found, session_id)
+        pasts = {source: past_of(source, found[source], stored) for source in record.sources}
         session = self._live(session_id, record)
         entry = self.roster.run(session)
         entry.detached_at = time.monotonic()

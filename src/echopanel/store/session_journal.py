@@ -53,6 +53,11 @@ class SessionJournal:
         journal = self.sources.get(source)
         return journal.ranges() if journal else []
 
+    def damaged(self, source: Source) -> tuple[tuple[int, int], ...]:
+        """Return the (start, end) in samples that were here and cannot be read any more."""
+        journal = self.sources.get(source)
+        return journal.recovery.damaged if journal else ()
+
     def read(self, source: Source, start: int, end: int) -> list[Piece]:
         """Return what there is of the samples `start` to `end`; see `SourceJournal.read`."""
         journal = self.sources.get(source)

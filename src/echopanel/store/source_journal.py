@@ -25,11 +25,15 @@ _COPY_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What opening found: whole records, bytes of torn tail cut off, damaged bytes stepped over."""
+    """What opening found: whole records, bytes of torn tail cut off, damaged bytes stepped over.
+
+    `damaged` are the samples (start, end) that those bytes may have held: they were here, and are lost.
+    """
 
     records: int = 0
     cut_bytes: int = 0
     damaged_bytes: int = 0
+    damaged: tuple[tuple[int, int], ...] = ()
 
 
 class Index:
@@ -245,9 +249,12 @@ class SourceJournal:
 
     def _recover(self) -> None:
         count = kept = 0
+        damaged: list[tuple[int, int]] = []
         with disk_errors(self.path), self.path.open("rb", _COPY_BYTES) as file:
             file.seek(self._size)
             for record in records.scan(file, self._salt):
+                if record.offset > self._size and record.start > self.end:
+                    damaged.append((self.end, record.start))
                 self._index.note(record.start, record.end, record.offset)
                 self._size = record.stop
                 count += 1
@@ -255,8 +262,8 @@ class SourceJournal:
         cut = self._file.size - self._size
         if cut:
             self._file.truncate(self._size)
-        damaged = self._size - records.HEADER_SIZE - kept
-        self.recovery = Recovery(count, self.recovery.cut_bytes + cut, damaged)
+        lost = self._size - records.HEADER_SIZE - kept
+        self.recovery = Recovery(count, self.recovery.cut_bytes + cut, lost, tuple(damaged))
 
     def _clean_tail(self) -> None:
         if not self._tail_clean:
