@@ -54,8 +54,9 @@ class Verdict:
 
     `words` were said. `errors` and `calm_errors` are the word errors against what was said, disturbed and
     undisturbed; `differences` are those between the two. `lost` words of the undisturbed run lie where the
-    disturbed one has no segment; `doubled` words are in two segments, or stand once more beside themselves.
-    `ledger_lost` is in samples. `broken` says in words what must never be.
+    disturbed one has no segment; `doubled` words are in segments that share samples. `repeated` words, among
+    the differences, stand once more beside themselves. `ledger_lost` is in samples. `broken` says in words
+    what must never be.
     """
 
     schedules: int = 0
@@ -65,6 +66,7 @@ class Verdict:
     differences: int = 0
     lost: int = 0
     doubled: int = 0
+    repeated: int = 0
     ledger_lost: int = 0
     reconnects: int = 0
     broken: tuple[str, ...] = ()
@@ -91,7 +93,8 @@ def judge(said: Mapping[str, str], sent: Mapping[str, int], calm: Heard, heard: 
             calm_errors=word_errors(text, " ".join(calm.words(source)))[0],
             differences=Levenshtein.distance(calm.words(source), heard.words(source)),
             lost=_lost(calm.finals(source), heard.finals(source)),
-            doubled=_overlapping(heard.finals(source)) + _repeated(calm.words(source), heard.words(source)),
+            doubled=_overlapping(heard.finals(source)),
+            repeated=_repeated(calm.words(source), heard.words(source)),
             ledger_lost=heard.coverage[source]["lost"] if heard.coverage else 0,
         )
     return verdict

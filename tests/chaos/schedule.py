@@ -19,6 +19,7 @@ class Kind(StrEnum):
     SUSPEND = "client suspended, 20 s"
     CLIENT_KILL = "client kill -9, spool"
     WEATHER = "bad network"
+    NOTHING = "nothing, for comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +121,5 @@ _MAKERS: dict[Kind, Callable[[random.Random], list[Fault]]] = {
     Kind.SUSPEND: _suspensions,
     Kind.CLIENT_KILL: _client_kills,
     Kind.WEATHER: _bad_weather,
+    Kind.NOTHING: lambda _: [],
 }

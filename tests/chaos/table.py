@@ -9,8 +9,8 @@ from tests.chaos.schedule import Kind
 
 HEAD = (
     "| what goes wrong | schedules | words | reconnects | WER undisturbed | WER disturbed "
-    "| words that differ | lost | doubled | ledger lost | broken |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|\n"
+    "| words that differ | of them repeated | lost | doubled | ledger lost | broken |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 )
 
 
@@ -31,6 +31,7 @@ def _row(name: str, all_of: Verdict) -> str:
         f"{all_of.calm_errors / words:.2%}",
         f"{all_of.errors / words:.2%}",
         f"{all_of.differences} ({all_of.differences / words:.2%})",
+        all_of.repeated,
         all_of.lost,
         all_of.doubled,
         f"{all_of.ledger_lost} samples",

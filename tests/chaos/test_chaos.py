@@ -34,8 +34,9 @@ async def test_no_word_is_lost_or_doubled(tmp_path: Path) -> None:
             verdict, _ = await disturbed(schedule, server, material, calm, place, SPEED)
             return verdict
 
-    verdicts = await asyncio.gather(*map(trial, Kind))
-    for kind, verdict in zip(Kind, verdicts, strict=True):
+    kinds = [kind for kind in Kind if kind is not Kind.NOTHING]
+    verdicts = await asyncio.gather(*map(trial, kinds))
+    for kind, verdict in zip(kinds, verdicts, strict=True):
         assert (verdict.broken, verdict.ledger_lost) == ((), 0), kind
         assert (verdict.lost, verdict.doubled) == (0, 0), kind
         # An utterance that is decoded again may be cut elsewhere, where a word is heard otherwise.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.judge import Heard, Verdict, judge
 
-SAID = {"mic": "one two three four"}
+SAID = {"mic": "red green blue black"}
 SENT = {"mic": 64_000}
 
 
@@ -37,39 +37,45 @@ def heard(*finals: dict[str, Any], lost: int = 0, captured: int = 64_000) -> Hea
     return Heard((link, *finals, {"type": "stopped", "coverage": {"mic": ledger}}))
 
 
-CALM = heard(final(1, "one two", 0, 2), final(2, "three four", 2, 4))
+CALM = heard(final(1, "red green", 0, 2), final(2, "blue black", 2, 4))
 
 
 def test_the_same_is_the_same() -> None:
     """Also when the segments are others."""
     assert judge(SAID, SENT, CALM, CALM) == Verdict(schedules=1, words=4)
-    assert judge(SAID, SENT, CALM, heard(final(1, "one two three four", 0, 4))).differences == 0
+    assert judge(SAID, SENT, CALM, heard(final(1, "red green blue black", 0, 4))).differences == 0
 
 
 def test_words_without_a_segment_are_lost() -> None:
     """A word that was heard otherwise is a difference, but not lost."""
-    gone = judge(SAID, SENT, CALM, heard(final(1, "one two", 0, 2)))
+    gone = judge(SAID, SENT, CALM, heard(final(1, "red green", 0, 2)))
     assert (gone.lost, gone.differences, gone.errors, gone.calm_errors) == (2, 2, 2, 0)
-    other = judge(SAID, SENT, CALM, heard(final(1, "one two", 0, 2), final(2, "three for", 2, 4)))
+    other = judge(SAID, SENT, CALM, heard(final(1, "red green", 0, 2), final(2, "blue back", 2, 4)))
     assert (other.lost, other.doubled, other.differences) == (0, 0, 1)
+
+
+def test_samples_in_two_segments_are_doubled() -> None:
+    """The words of the later one."""
+    twice = heard(final(1, "red green", 0, 2), final(2, "green", 1, 2), final(3, "blue black", 2, 4))
+    assert (judge(SAID, SENT, CALM, twice).doubled, judge(SAID, SENT, CALM, twice).repeated) == (1, 1)
 
 
 @pytest.mark.parametrize(
     "finals",
     [
-        (final(1, "one two", 0, 2), final(2, "two", 1, 2), final(3, "three four", 2, 4)),
-        (final(1, "one two", 0, 2), final(2, "two three four", 2, 4)),
-        (final(1, "one two one two", 0, 2), final(2, "three four", 2, 4)),
+        (final(1, "red green", 0, 2), final(2, "green blue black", 2, 4)),
+        (final(1, "red green red green", 0, 2), final(2, "blue black", 2, 4)),
     ],
 )
-def test_what_was_heard_twice_is_doubled(finals: tuple[dict[str, Any], ...]) -> None:
-    """In segments that overlap, or beside itself."""
-    assert judge(SAID, SENT, CALM, heard(*finals)).doubled > 0
+def test_words_beside_themselves_are_repeated(finals: tuple[dict[str, Any], ...]) -> None:
+    """The recogniser heard them twice in samples that it got once."""
+    verdict = judge(SAID, SENT, CALM, heard(*finals))
+    assert (verdict.doubled, verdict.repeated) == (0, verdict.differences)
 
 
 def test_what_must_never_be_is_said() -> None:
     """No end, two sessions, a final twice, a wrong account, samples that nobody knows of."""
-    first = final(1, "one two three four", 0, 4)
+    first = final(1, "red green blue black", 0, 4)
     two = {"type": "link", "state": "live", "session": "s2"}
     flow = {"type": "flow", "sources": {"mic": {"coverage": CALM.coverage["mic"] | {"silence": 1}}}}
     for events, words in (

@@ -9,7 +9,7 @@ from tests.chaos.schedule import CutNetwork, Kind, make_schedule
 from tests.chaos.table import table
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.NOTHING])
 def test_a_seed_is_a_schedule(kind: Kind) -> None:
     """The same seed the same faults, in order; another seed others."""
     schedule = make_schedule(kind, 1, 20.0)
@@ -32,5 +32,5 @@ def test_the_table_sums_up() -> None:
     """A row for each kind that was run, and their sum."""
     one = Verdict(schedules=1, words=50, errors=1, differences=1)
     rows = table({(Kind.SUSPEND, 0): one, (Kind.SUSPEND, 1): one, (Kind.BOTH, 0): one}).splitlines()
-    assert rows[2].startswith("| server kill and network cut | 1 | 50 | 0 | 0.00% | 2.00% | 1 (2.00%)")
+    assert rows[2].startswith("| server kill and network cut | 1 | 50 | 0 | 0.00% | 2.00% | 1 (2.00%) | 0 |")
     assert rows[4].startswith("| all | 3 | 150 |")

@@ -10,7 +10,7 @@ from tests.chaos.material import Material
 from tests.chaos.rig import Outcome, ServerProcess, rigged
 from tests.chaos.schedule import Kind, Schedule
 
-UNDISTURBED = Schedule(Kind.WEATHER, 0, ())
+UNDISTURBED = Schedule(Kind.NOTHING, 0, ())
 
 
 async def undisturbed(server: ServerProcess, material: Material, directory: Path, speed: float) -> Heard:
