@@ -29,6 +29,7 @@ from tests.e2e.programs import ECHOPANEL, environment, errors_in
 from tests.helpers.proxy import CALM, Proxy, Weather, proxied
 
 PATIENCE_S = 150.0
+LONGEST_S = 400.0  # what cuts and waiting may add, in seconds of audio
 QUICK_START = ("--log-format", "json", "--set", "model.warmup=1", "--set", "engine.stuck_after_s=60")
 
 
@@ -155,7 +156,7 @@ class Rig:
         began = time.monotonic()
         errors = len(errors_in(self.server.log))
         await self.client.start()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S + LONGEST_S / self.client.speed):
             await self.client.live.wait()
             zero = time.monotonic()
             async with asyncio.TaskGroup() as group:

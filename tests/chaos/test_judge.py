@@ -77,7 +77,7 @@ def test_what_must_never_be_is_said() -> None:
     """No end, two sessions, a final twice, a wrong account, samples that nobody knows of."""
     first = final(1, "red green blue black", 0, 4)
     two = {"type": "link", "state": "live", "session": "s2"}
-    flow = {"type": "flow", "sources": {"mic": {"coverage": CALM.coverage["mic"] | {"silence": 1}}}}
+    flow = {"type": "flow", "sources": {"mic": {"coverage": {**CALM.coverage["mic"], "silence": 1}}}}
     for events, words in (
         ((first,), "did not end"),
         ((*CALM.events, two), "2 sessions"),
