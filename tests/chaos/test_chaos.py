@@ -13,7 +13,7 @@ from tests.chaos.rig import serving
 from tests.chaos.schedule import Kind, make_schedule
 from tests.chaos.trial import disturbed, undisturbed
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SPEED = 8.0
 SEED = 3
