@@ -53,8 +53,8 @@ class Verdict:
     """Figures of one disturbed meeting, or sums of several.
 
     `words` were said. `errors` and `calm_errors` are the word errors against what was said, disturbed and
-    undisturbed; `differences` are those between the two. `lost` words of the undisturbed run lie where the
-    disturbed one has no segment; `doubled` words are in segments that share samples. `repeated` words, among
+    undisturbed; `differences` are those between the two. `lost` words were heard right undisturbed and lie
+    where the disturbed run has no segment; `doubled` words are in segments that share samples. `repeated` words, among
     the differences, stand once more beside themselves. `ledger_lost` is in samples. `broken` says in words
     what must never be.
     """
@@ -92,7 +92,7 @@ def judge(said: Mapping[str, str], sent: Mapping[str, int], calm: Heard, heard: 
             errors=errors,
             calm_errors=word_errors(text, " ".join(calm.words(source)))[0],
             differences=Levenshtein.distance(calm.words(source), heard.words(source)),
-            lost=_lost(calm.finals(source), heard.finals(source)),
+            lost=_lost(text, calm.finals(source), heard.finals(source)),
             doubled=_overlapping(heard.finals(source)),
             repeated=_repeated(calm.words(source), heard.words(source)),
             ledger_lost=heard.coverage[source]["lost"] if heard.coverage else 0,
@@ -137,11 +137,26 @@ def _ledgers(events: Iterable[Json]) -> Iterable[Json]:
             yield from (flow["coverage"] for flow in event["sources"].values())
 
 
-def _lost(calm: Sequence[Json], heard: Sequence[Json]) -> int:
-    """Words of the undisturbed segments where the disturbed run has none."""
+def _lost(said: str, calm: Sequence[Json], heard: Sequence[Json]) -> int:
+    """Words that the undisturbed run heard right, at samples where the disturbed run has no segment.
+
+    What nobody said, and the recogniser made of a noise, is not there to be lost.
+    """
     ranges = [(one["start_sample"] - BLUR, one["end_sample"] + BLUR) for one in heard]
-    middles = [(word["start"] + word["end"]) / 2 * SAMPLE_RATE for final in calm for word in final["words"]]
-    return sum(not any(start <= middle <= end for start, end in ranges) for middle in middles)
+    true = [token for word in said.split() for token in normalised(word).split()]
+    found = [
+        (token, (word["start"] + word["end"]) / 2 * SAMPLE_RATE)
+        for final in calm
+        for word in final["words"]
+        for token in normalised(word["text"]).split()
+    ]
+    right = [
+        middle
+        for step in Levenshtein.opcodes(true, [token for token, _ in found])
+        if step.tag == "equal"
+        for _, middle in found[step.dest_start : step.dest_end]
+    ]
+    return sum(not any(start <= middle <= end for start, end in ranges) for middle in right)
 
 
 def _overlapping(finals: Sequence[Json]) -> int:

@@ -47,9 +47,11 @@ def test_the_same_is_the_same() -> None:
 
 
 def test_words_without_a_segment_are_lost() -> None:
-    """A word that was heard otherwise is a difference, but not lost."""
+    """A word that was heard otherwise is a difference, but not lost, nor is one that nobody said."""
     gone = judge(SAID, SENT, CALM, heard(final(1, "red green", 0, 2)))
     assert (gone.lost, gone.differences, gone.errors, gone.calm_errors) == (2, 2, 2, 0)
+    made_up = heard(final(1, "red green", 0, 2), final(2, "blue black", 2, 4), final(3, "thanks", 5, 6))
+    assert judge(SAID, SENT, made_up, CALM).lost == 0, "nobody said it"
     other = judge(SAID, SENT, CALM, heard(final(1, "red green", 0, 2), final(2, "blue back", 2, 4)))
     assert (other.lost, other.doubled, other.differences) == (0, 0, 1)
 
