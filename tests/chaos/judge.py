@@ -54,9 +54,9 @@ class Verdict:
 
     `words` were said. `errors` and `calm_errors` are the word errors against what was said, disturbed and
     undisturbed; `differences` are those between the two. `lost` words were heard right undisturbed and lie
-    where the disturbed run has no segment; `doubled` words are in segments that share samples. `repeated` words, among
-    the differences, stand once more beside themselves. `ledger_lost` is in samples. `broken` says in words
-    what must never be.
+    where the disturbed run has no segment; `doubled` words are in segments that share samples. `repeated`
+    words, among the differences, stand once more beside themselves. `ledger_lost` is in samples. `broken`
+    says in words what must never be.
     """
 
     schedules: int = 0
