@@ -147,6 +147,7 @@ async def test_flow_tells_how_it_goes(served: Served) -> None:
     async with served.started() as client:
         await client.speak(talk(0.5))
         await client.flush()
+        await client.until(lambda: client.acked == 32_000)
         count = len(client.of(m.Flow))
         flow = await client.got(m.Flow, count + 2)
         mic = flow.sources[Source.MIC]
