@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -22,6 +22,7 @@ from echopanel.server.audience import Audience
 from echopanel.server.keeper import Entry, Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.stored import from_stored, to_stored
+from echopanel.server.track import Track
 from echopanel.store.transcripts import ResumeRecord
 from echopanel.transcript import Coverage, Final, Gap, Partial
 from echopanel.wire.fields import MAX_SAMPLE
@@ -55,19 +56,6 @@ class SessionLimits:
     """Bounds of one session: seconds of audio ahead of the recogniser."""
 
     credit_s: float = 60.0
-
-
-@dataclass(slots=True, eq=False)
-class Track:
-    """One source of a session: what was accepted, what is on disk, and its recognition.
-
-    `refused` is why the disk does not take its audio just now; "" while it does.
-    """
-
-    pipeline: SourcePipeline
-    timeline: Timeline = field(default_factory=Timeline)
-    kept: int = 0
-    refused: str = ""
 
 
 class LiveSession:

@@ -1,0 +1,21 @@
+"""One source of a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from echopanel.engine.engine import SourcePipeline
+from echopanel.wire.timeline import Timeline
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One source of a session: what was accepted, what is on disk, and its recognition.
+
+    `refused` is why the disk does not take its audio just now; "" while it does.
+    """
+
+    pipeline: SourcePipeline
+    timeline: Timeline = field(default_factory=Timeline)
+    kept: int = 0
+    refused: str = ""
