@@ -144,6 +144,7 @@ async def test_a_jump_to_the_end_of_time(served: Served) -> None:
 
 async def test_flow_tells_how_it_goes(served: Served) -> None:
     """At once and again and again: queue with its bound, backlog, credit, load and ledger."""
+    served.model._script = Script(seconds_per_call=0.01)
     async with served.started() as client:
         await client.speak(talk(0.5))
         await client.flush()
