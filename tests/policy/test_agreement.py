@@ -102,6 +102,11 @@ def test_alignment_is_as_near_as_can_be(shown: list[str], heard: list[str]) -> N
     assert min(last[taken + 1 :], default=len(shown) + 1) > last[taken]
 
 
+def test_a_word_heard_in_between_is_passed_over() -> None:
+    """Another word in place of a shown one, and one too many behind it, leave the next at its place."""
+    assert align(["x", "c"], ["y", "b", "c"]) == [0, 2]
+
+
 def test_two_hypotheses_make_words_stable() -> None:
     """What the second confirms is stable, except its last word; the newer spelling is kept."""
     agreement = Agreement()

@@ -6,8 +6,8 @@ from math import inf
 
 # Share of the workers' time to plan with; the rest is for what is uneven.
 BUDGET = 0.9
-# What is expected before anything was measured, and how much that counts: seconds in the model per partial, and
-# per second of speech for finals (Whisper tiny.en on one core).
+# What is expected before anything was measured, and how much that counts: seconds in the model per partial,
+# and per second of speech for finals (Whisper tiny.en on one core).
 USUAL_PARTIAL, PARTIALS = 0.06, 10.0
 USUAL_FINAL, FINAL_SECONDS = 0.025, 60.0
 # How much less a measurement counts at each further one.
