@@ -215,6 +215,17 @@ def test_a_sentence_gets_pre_roll_and_post_roll() -> None:
     ]
 
 
+def test_it_is_known_how_long_an_utterance_has_been_open() -> None:
+    """From its pre-roll on; nothing is open in silence."""
+    endpointer = Endpointer()
+    assert endpointer.open_s == 0.0
+    for _ in range(50):
+        endpointer.push(1.0)
+    assert endpointer.open_s == 50 * WINDOW / 16_000
+    endpointer.flush()
+    assert endpointer.open_s == 0.0
+
+
 def test_a_click_is_no_speech() -> None:
     """Speech shorter than `min_speech_s` starts nothing, and its audio is let go as silence."""
     endpointer = Endpointer()
