@@ -51,6 +51,15 @@ async def test_what_waits_together_is_decoded_together() -> None:
         assert value(rig, "batch_size_sum") == 8
 
 
+async def test_what_waits_for_company_starts_also_alone() -> None:
+    """Nobody has to come by for a job to be started in the end; those of the same time share a call."""
+    async with rigged() as rig:
+        rig.recogniser.gather_s = 0.1
+        await asyncio.gather(*(rig.ask(session=name) for name in "abc"))
+        await rig.ask(session="d")
+        assert [len(call) for call in rig.calls] == [3, 1]
+
+
 async def test_finals_of_a_source_are_decoded_in_order() -> None:
     """However many workers there are, a source's jobs do not overtake each other."""
     ended: list[int] = []

@@ -144,6 +144,21 @@ def test_a_job_tried_again_takes_its_old_place() -> None:
     assert [bench.run() for _ in range(4)] == [[first], [second], [partial], []]
 
 
+def test_a_batch_waits_for_company_but_not_for_long() -> None:
+    """One that is not full starts when its oldest job has waited; what has waited need not wait longer."""
+    bench = Bench(max_batch=3, max_running=1)
+    old = bench.submit("a", kind=PARTIAL)
+    bench.now = 0.2
+    urgent = bench.submit("b")
+    assert bench.scheduler.next_batch(0.29, gather_s=0.3) == []
+    assert bench.scheduler.next_batch(0.31, gather_s=0.3) == [old]
+    bench.scheduler.done([old])
+    assert bench.scheduler.next_batch(0.49, gather_s=0.3) == []
+    others = [bench.submit("c"), bench.submit("d")]
+    full = bench.scheduler.next_batch(0.4, gather_s=0.3)
+    assert sorted(job.id for job in full) == sorted(job.id for job in [urgent, *others])
+
+
 def test_above_the_bound_jobs_are_rejected() -> None:
     """The job comes back and nothing else changes; a superseded partial makes room."""
     bench = Bench(bounds=BOUNDS)

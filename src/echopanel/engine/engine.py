@@ -258,6 +258,7 @@ class Engine:
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))
             self._pace = pace
+            self._recogniser.gather_s = pace.gather_s
             self.changed.notify()
         self.metrics.load.set(reading.load)
         self.metrics.rtf.set(reading.rtf_mean)

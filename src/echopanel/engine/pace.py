@@ -14,6 +14,8 @@ BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
+# Decoding four chunks together costs each of them less than half.
+GATHER_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
+    Jobs wait up to `gather_s` seconds for others to be decoded with.
     Replaced as a whole when the load changes.
     """
 
@@ -28,6 +31,7 @@ class Pace:
     speculate: bool = True
     beam_size: int = BEAM_SIZE
     lead_s: float = LEAD_S
+    gather_s: float = 0.0
 
     @classmethod
     def at(cls, load: float, interval_s: float) -> Self:
@@ -37,6 +41,7 @@ class Pace:
             speculate=load < SPECULATE_BELOW,
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
             lead_s=lead(interval_s),
+            gather_s=0.0 if interval_s < BUSY_FROM_S else GATHER_S,
         )
 
 

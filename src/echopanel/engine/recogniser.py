@@ -30,6 +30,7 @@ SLOWEST = 5.0
 # ... and before anything was measured a machine is taken to be this slow.
 UNKNOWN_RTF = 0.3
 LATELY_S = 60.0
+LOOK_AGAIN_S = 0.05
 CLOSE_WITHIN_S = 5.0
 
 
@@ -107,8 +108,10 @@ class Recogniser:
         self._lost_workers: list[Worker] = []
         self._last_call = 0.0
         self._last_replaced = -math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.errors = 0
+        self.gather_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Recogniser {len(self._calls)} calls, {self._scheduler!r}>"
@@ -213,10 +216,17 @@ class Recogniser:
     def _pump(self) -> None:
         while self._idle and not self._closed:
             now = time.monotonic()
-            jobs = self._scheduler.next_batch(now)
+            jobs = self._scheduler.next_batch(now, self.gather_s)
             if not jobs:
+                self._look_again()
                 return
             self._start(jobs, now)
+
+    def _look_again(self) -> None:
+        """What waits for company is to be started also if nothing else happens."""
+        due = self._timer is None or self._timer.when() <= asyncio.get_running_loop().time()
+        if self.gather_s and self._scheduler.depth and due:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._pump)
 
     def _start(self, jobs: list[Job], now: float) -> None:
         tickets = self._take(jobs, now)

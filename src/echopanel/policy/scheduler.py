@@ -134,20 +134,27 @@ class Scheduler:
         self._queues[job.session, job.source] = kept
         return Submitted(superseded=tuple(waiting.job for waiting in superseded))
 
-    def next_batch(self, now: float) -> list[Job]:
+    def next_batch(self, now: float, gather_s: float = 0.0) -> list[Job]:
         """Jobs to run together now: of one kind and bucket, most urgent first; none when all calls are taken.
 
-        Nothing waits for a batch to fill, and no call takes more than its share while others are free.
+        No call takes more than its share while others are free. A batch that is not full waits for more until
+        its oldest job has waited `gather_s` seconds: a call of four chunks costs far less than four calls.
         """
         free = self._settings.max_running - len(self._running)
         heads = sorted(self._heads(), key=lambda waiting: self._urgency(waiting, now))
         if free <= 0 or not heads:
             return []
         share = min(self._settings.max_batch, ceil(len(heads) / free))
-        best = heads[0].job
-        batch = [w.job for w in heads if (w.job.kind, w.job.bucket) == (best.kind, best.bucket)][:share]
-        self._start(batch)
-        return batch
+        groups: dict[tuple[JobKind, int], list[_Waiting]] = {}
+        for waiting in heads:
+            groups.setdefault((waiting.job.kind, waiting.job.bucket), []).append(waiting)
+        for alike in groups.values():
+            full = len(alike) >= self._settings.max_batch
+            if full or now - min(waiting.since for waiting in alike) >= gather_s:
+                batch = [waiting.job for waiting in alike[:share]]
+                self._start(batch)
+                return batch
+        return []
 
     def done(self, batch: Sequence[Job]) -> None:
         """A batch ended, well or not.
