@@ -10,7 +10,7 @@ from tests.e2e.programs import Server, serving
 
 Note = Callable[[str], None]
 
-FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +23,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
     """Has a measured figure shown at the end of the run."""
-    name, figures = request.node.name, request.config.stash.setdefault(FIGURES, [])
-    return lambda figure: figures.append(f"{name}: {figure}")
+    properties = request.node.user_properties  # they also come back from another process
+    return lambda figure: properties.append((FIGURE, figure))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the figures."""
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for key, value in report.user_properties if report.when == "call" else ():
+            if key == FIGURE:
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
