@@ -39,5 +39,6 @@ async def test_no_word_is_lost_or_doubled(tmp_path: Path) -> None:
     for kind, verdict in zip(kinds, verdicts, strict=True):
         assert (verdict.broken, verdict.ledger_lost) == ((), 0), kind
         assert (verdict.lost, verdict.doubled) == (0, 0), kind
-        # An utterance that is decoded again may be cut elsewhere, where a word is heard otherwise.
-        assert verdict.differences <= 3, kind
+        # An utterance that is decoded again may be cut elsewhere, where a word is heard otherwise, or twice
+        # by a recogniser that repeats itself; docs/resilience.md counts both.
+        assert verdict.differences - verdict.repeated <= 3, kind

@@ -16,7 +16,7 @@ from echopanel.client.pacing import Pacer, play
 from echopanel.policy.backoff import Backoff
 from tests.e2e.programs import Server, serving
 from tests.helpers.proxy import Proxy, proxied
-from tests.helpers.speech import Speech
+from tests.helpers.speech import Speech, normalised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -57,6 +57,11 @@ def speech(two_cities: Speech) -> Samples:
     return two_cities.load()[: 12 * SAMPLE_RATE]
 
 
+def spoken(texts: dict[str, str]) -> dict[str, str]:
+    """The words alone: case and commas depend on when a partial was decoded, so on the moment audio came."""
+    return {source: normalised(text) for source, text in texts.items()}
+
+
 async def test_cuts_in_the_middle_of_anything_change_no_word(server: Server, speech: Samples) -> None:
     """The transcript of a meeting whose network broke five times is that of a quiet one."""
     quiet, _ = await hold(server.url, speech)
@@ -64,7 +69,7 @@ async def test_cuts_in_the_middle_of_anything_change_no_word(server: Server, spe
     async with proxied(proxy):
         broken, events = await hold(proxy.url, speech)
     assert proxy.made > 1
-    assert broken == quiet
+    assert spoken(broken) == spoken(quiet)
     numbers = [event.segment.id for event in events if isinstance(event, Final)]
     assert len(numbers) == len(set(numbers))
 
@@ -79,4 +84,4 @@ async def test_a_killed_server_loses_no_word(tmp_path: Path, speech: Samples) ->
         await asyncio.to_thread(first.process.wait)
     with serving(tmp_path, "--port", str(first.port)):
         texts, _ = await meeting
-    assert texts == quiet
+    assert spoken(texts) == spoken(quiet)

@@ -27,7 +27,7 @@ class Tuning:
     """
 
     final_trailing: float = 6.0
-    partial_trailing: float = 4.0
+    partial_trailing: float = 6.0
     preview_trailing: float = 2.0
     step: float = 2.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))

@@ -41,7 +41,8 @@ class _Scale:
         return LEFT + (WIDTH - LEFT - RIGHT) * sources / self.most_sources
 
     def y(self, seconds: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * seconds / self.most_seconds
+        # A word that was guessed from its beginning has a latency below 0; it lies on the axis.
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * max(seconds, 0.0) / self.most_seconds
 
 
 def chart(rows: Sequence[Figures]) -> str:

@@ -14,7 +14,7 @@ ARENAS = 2
 # Blocks below this are used again by the next call; fetched from the system each time, they would cost a page
 # fault for every 4 KiB. More than this is given back, which a call must not do and undo either.
 LARGE_BYTES = 32 << 20
-SPARE_BYTES = 512 << 20
+SPARE_BYTES = 64 << 20
 
 
 def keep_memory_small() -> bool:
