@@ -43,12 +43,10 @@ async def test_malformed_messages_cost_only_their_sender(
         url = f"ws://127.0.0.1:{server.port}/v1/live"
         attackers = [Attacker(url, Random(seed)) for seed in range(ATTACKERS)]
         undisturbed = await transcript(server, two_cities, 4)
-        # What recognition and rubbish together take anyway is taken before memory is first looked at.
-        await asyncio.gather(transcript(server, two_cities, 2), attack(attackers, FRAMES // 2))
+        disturbed, _ = await asyncio.gather(transcript(server, two_cities, 2), attack(attackers, FRAMES // 2))
+        # Rubbish alone: what recognition takes comes in steps that would hide a leak, or look like one.
         before = usage_of(server.process.pid).rss_mb
-        disturbed, _ = await asyncio.gather(
-            transcript(server, two_cities, 2), attack(attackers, FRAMES - FRAMES // 2)
-        )
+        await attack(attackers, FRAMES - FRAMES // 2)
         after = usage_of(server.process.pid).rss_mb
         codes = sum((attacker.codes for attacker in attackers), Counter[int]())
         sent = sum(attacker.sent for attacker in attackers)
