@@ -17,6 +17,8 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 pytest_plugins = ["pytester"]
 
+# The key under which a test reports a figure that it measured.
+FIGURE = "figure"
 NO_SKIPS = os.environ.get("ECHOPANEL_NO_SKIPS") == "1"
 
 
@@ -53,3 +55,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
     report.outcome = "failed"
     report.longrepr = f"skipped, which ECHOPANEL_NO_SKIPS=1 forbids: {report.longrepr}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures; this hook is here because the process that reports does not load others."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for key, value in report.user_properties if report.when == "call" else ():
+            if key == FIGURE:
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import FIGURE
 from tests.e2e.programs import Server, serving
 
 Note = Callable[[str], None]
-
-FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +24,3 @@ def note(request: pytest.FixtureRequest) -> Note:
     """Has a measured figure shown at the end of the run."""
     properties = request.node.user_properties  # they also come back from another process
     return lambda figure: properties.append((FIGURE, figure))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the figures."""
-    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
-        for key, value in report.user_properties if report.when == "call" else ():
-            if key == FIGURE:
-                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
