@@ -52,7 +52,6 @@ def test_a_preview_decodes_only_what_is_new_and_tells_the_whole() -> None:
     excerpt = preview(ramp(2, 5), utterance, DecodeOptions(word_timestamps=True, beam_size=5))
     assert (excerpt.chunk.start, excerpt.chunk.end) == (int(4.8 * SECOND), 7 * SECOND)  # "c" began too early
     assert (excerpt.options.prefix, excerpt.options.preview, excerpt.options.final) == ("", True, False)
-    assert not excerpt.whole
     heard = excerpt.heard(Hypothesis("d e", words("d", "e")))
     assert heard.text == "a b c d e"
     assert [round(word.start, 3) for word in heard.words] == [0.0, 1.0, 2.0, 2.8, 3.8]

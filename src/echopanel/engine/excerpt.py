@@ -19,8 +19,7 @@ class Excerpt:
     """Audio and options of one job.
 
     `begin` is the sample where the utterance began. `base` are words of it that come before what is decoded,
-    with times from there; `lead` is known speech at the beginning of the chunk. `whole`: nothing of the
-    utterance was left out.
+    with times from there; `lead` is known speech at the beginning of the chunk.
     """
 
     chunk: Chunk
@@ -29,14 +28,9 @@ class Excerpt:
     lead: Lead | None = None
     base: tuple[HypothesisWord, ...] = ()
 
-    @property
-    def whole(self) -> bool:
-        """Whether all of the utterance so far is decoded."""
-        return not self.base
-
     def heard(self, hypothesis: Hypothesis) -> Hypothesis:
         """What the model heard in the utterance: the base in front, no lead, times from its beginning."""
-        if self.lead is None and self.whole:
+        if self.lead is None and not self.base:
             return hypothesis
         known = 0 if self.lead is None else len(self.lead.words)
         offset = to_seconds(self.chunk.start - self.begin)

@@ -1,4 +1,4 @@
-"""Telling the C library to give memory back: batches of all sizes leave many holes behind."""
+"""Telling the C library which memory to keep for the next call and which to give back."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SPARE_BYTES = 64 << 20
 
 
 def keep_memory_small() -> bool:
-    """Few arenas, and large blocks straight from the system; False where the C library is not glibc.
+    """Few arenas, and a bound on what lies idle; False where the C library is not glibc.
 
-    Must come before the first worker thread. `docs/benchmarks.md` has what it saves.
+    Must come before the first worker thread. `docs/benchmarks.md` has what other bounds cost.
     """
     if not sys.platform.startswith("linux"):
         return False
