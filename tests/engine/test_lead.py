@@ -53,3 +53,14 @@ def test_old_words_are_forgotten() -> None:
     for start in range(0, 3600, 10):
         recent.note(start * SECOND, words(*"abcdefghij"))
     assert len(recent._words) < 3 * LEAD_S
+
+
+def test_words_said_over_again_are_noticed() -> None:
+    """The end of what is known, whatever its case and commas; not a part of it with something new."""
+    recent = RecentWords()
+    recent.note(0, words("And", "I'm", "saying", "a", "bunch", "of", "words."))
+    assert recent.echoed(["A", "bunch,", "of", "words."])
+    assert not recent.echoed(["of", "words."])  # people say a word twice
+    assert not recent.echoed(["a", "bunch", "of", "flowers"])
+    assert not recent.echoed(["a", "bunch", "of"])
+    assert not RecentWords().echoed(["a", "bunch", "of"])

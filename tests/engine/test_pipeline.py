@@ -60,6 +60,17 @@ async def test_partials_come_before_the_final() -> None:
         assert segment.start_sample <= to_samples(0.5) < to_samples(2.5) <= segment.end_sample
 
 
+async def test_what_only_repeats_the_words_before_it_is_decoded_without_them() -> None:
+    """A model that is shown the end of the sentence before may read it again: alone it says what was said."""
+    texts = counting("one two three four", "one two three four one two three four", "Uh")
+    async with rigged(Script(text=texts)) as rig, playing(rig, partials=False) as played:
+        await played.play(said(UTTERANCE, speech(0.5), silence(1.0)))
+        await played.flush()
+        assert [final.segment.text for final in played.of(Final)] == ["one two three four", "Uh"]
+        _, behind, alone = (calls[0] for calls in rig.calls)
+        assert behind.seconds > 2 > alone.seconds
+
+
 async def test_partials_are_asked_for_at_the_pace() -> None:
     """Twice the interval, about half the partials; below the least length none."""
     counts = []

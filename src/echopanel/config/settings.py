@@ -163,6 +163,10 @@ class EngineSection(Section):
         le=4,
         description="Shortest time between two partials, in seconds; load makes it longer.",
     )
+    adaptive: bool = Field(
+        default=True,
+        description="Load makes partials rarer and finals cheaper; without it text comes late instead.",
+    )
     max_utterance_s: float = Field(
         default=20.0,
         ge=2,

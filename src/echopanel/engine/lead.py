@@ -9,15 +9,18 @@ the words of the utterance itself that are stable already: `Agreement` puts them
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import to_samples
+from echopanel.policy.agreement import normalise
 
 LEAD_S = 4.0
 # Speech further away than this is about something else.
 MAX_GAP_S = 3.0
+# So many words said twice in a row may be the model that read its lead again. Fewer people do say twice.
+MIN_ECHO = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ class RecentWords:
             self._words.append((start + to_samples(word.start), start + to_samples(word.end), word.text))
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
+
+    def echoed(self, texts: Sequence[str]) -> bool:
+        """Whether these are the newest words over again, and no others."""
+        if len(texts) < MIN_ECHO:
+            return False
+        known = [normalise(text) for _, _, text in self._words][-len(texts) :]
+        return known == [normalise(text) for text in texts]
 
     def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
         """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""

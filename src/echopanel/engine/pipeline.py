@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -15,6 +14,7 @@ from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
 from echopanel.engine.events import Event, Trouble
 from echopanel.engine.excerpt import Excerpt, preview, whole
+from echopanel.engine.lag import Lag
 from echopanel.engine.lead import Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
@@ -86,8 +86,7 @@ class Pipeline:
         self._recent = RecentWords()
         self._open: Utterance | None = None
         self._count = 0
-        self._arrivals: deque[tuple[int, float]] = deque(maxlen=600)
-        self._lag_s: float | None = None
+        self._lag = Lag()
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
         self._last: Utterance | None = None
         self._repairing = asyncio.Lock()
@@ -124,13 +123,13 @@ class Pipeline:
     @property
     def lag_s(self) -> float | None:
         """Arrival of the newest shown audio until it was shown."""
-        return self._lag_s
+        return self._lag.seconds
 
     # --- audio in -----------------------------------------------------------------------------
 
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
-        self._arrivals.append((frame.end, time.monotonic()))
+        self._lag.arrived(frame.end)
         self._listener.feed(frame)
         self._ask_for_partial()
 
@@ -291,6 +290,8 @@ class Pipeline:
         return whole(audio, utterance.start, None, replace(decode, word_timestamps=True, final=False))
 
     def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
+        if utterance.alone:
+            return None
         oldest = max(audio.start, self._unknown_until(utterance.start))
         return self._recent.before(utterance.start, oldest, most_s)
 
@@ -312,7 +313,9 @@ class Pipeline:
         self._metrics.tail_changes.inc(utterance.agreement.changes - changed)
         if partial is not None and self._options.partials:
             self._emit(partial)
-            self._note_lag(utterance.covered, self._metrics.shown_seconds.observe)
+            lag_s = self._lag.shown(utterance.covered)
+            if lag_s is not None:
+                self._metrics.shown_seconds.observe(lag_s)
 
     async def _finish(self, utterance: Utterance) -> None:
         assert utterance.end is not None
@@ -327,6 +330,20 @@ class Pipeline:
             self._finalise(utterance, utterance.end, hypothesis)
 
     async def _final(self, utterance: Utterance) -> Hypothesis:
+        """The final words; those that only repeat the lead are asked for again without one.
+
+        Raises:
+            QueueFull: too many jobs of this source wait.
+            TranscriptionFailed: also the retry failed.
+        """
+        hypothesis = await self._decoded(utterance)
+        if not self._recent.echoed(hypothesis.text.split()):
+            return hypothesis
+        utterance.alone = True
+        utterance.speculation, utterance.asked = None, self._ask_final(utterance)
+        return await self._decoded(utterance)
+
+    async def _decoded(self, utterance: Utterance) -> Hypothesis:
         """The speculative decode when it held and worked, else the final one.
 
         Raises:
@@ -359,7 +376,7 @@ class Pipeline:
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
         self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
-        self._note_lag(end)
+        self._lag.shown(end)
         self._emit(Final(segment))
 
     def _retrying(self, error: TranscriptionFailed) -> None:
@@ -379,10 +396,3 @@ class Pipeline:
         decode = self._options.decode
         if decode.language is None and hypothesis.text and hypothesis.language:
             self._options = replace(self._options, decode=replace(decode, language=hypothesis.language))
-
-    def _note_lag(self, sample: int, observe: Callable[[float], None] | None = None) -> None:
-        arrived = next((at for end, at in self._arrivals if end >= sample), None)
-        if arrived is not None:
-            self._lag_s = time.monotonic() - arrived
-            if observe is not None:
-                observe(self._lag_s)

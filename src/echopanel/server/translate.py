@@ -89,16 +89,17 @@ def engine_settings(settings: Settings, carried: int | None = None) -> EngineSet
         model_memory_bytes=settings.model.memory_mb * MEGABYTE,
         stuck_after_s=engine.stuck_after_s,
         probe_interval_s=engine.probe_interval_s,
-        chunking=chunk_settings(engine.partial_interval_s),
+        chunking=chunk_settings(engine.partial_interval_s, adaptive=engine.adaptive),
         endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
         admission=AdmissionSettings(session_limit(settings, carried), settings.limits.sessions_per_client),
     )
 
 
-def chunk_settings(shortest_s: float) -> ChunkSettings:
-    """The steps of the interval between partials, the shortest first."""
+def chunk_settings(shortest_s: float, *, adaptive: bool = True) -> ChunkSettings:
+    """The steps of the interval between partials, the shortest first; not adaptive: only that."""
     usual = ChunkSettings()
-    return replace(usual, intervals=(shortest_s, *(one for one in usual.intervals if one > shortest_s)))
+    longer = [interval for interval in usual.intervals if interval > shortest_s]
+    return replace(usual, intervals=(shortest_s, *longer) if adaptive else (shortest_s,))
 
 
 def session_limit(settings: Settings, carried: int | None) -> int:
