@@ -318,8 +318,8 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> Fake:
     install(monkeypatch, fake)
     monkeypatch.setattr("echopanel.server.keeper.GATHER_S", 0.005)
     monkeypatch.setattr("echopanel.server.keeper.RETRY_S", 0.02)
-    monkeypatch.setattr("echopanel.server.session.RETRY_STORE_S", 0.02)
-    monkeypatch.setattr("echopanel.server.session.REPAIR_AGAIN_S", 0.02)
+    monkeypatch.setattr("echopanel.server.broadcast.RETRY_STORE_S", 0.02)
+    monkeypatch.setattr("echopanel.server.deferred.REPAIR_AGAIN_S", 0.02)
     monkeypatch.setattr("echopanel.server.session.FLOW_INTERVAL_S", 0.05)
     monkeypatch.setattr("echopanel.server.ending.RETRY_STORE_S", 0.02)
     monkeypatch.setattr("echopanel.engine.pace.SPECULATE_BELOW", 0.0)  # calls are counted
