@@ -16,8 +16,9 @@ from playwright.async_api import Browser, async_playwright, expect
 from echopanel.audio import SAMPLE_RATE
 from tests.e2e.sounds import write_wav
 from tests.helpers.speech import Speech
+from tests.panel.waiting import PATIENCE
 
-expect.set_options(timeout=30_000)  # a test that fails may take its time; one that passes does not
+expect.set_options(timeout=PATIENCE)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No request of the browser's own, so that a test sees only the panel's.
@@ -52,7 +53,7 @@ def clip(speech: Speech, start: float, end: float, path: Path) -> Clip:
 @pytest.fixture(scope="session")
 def heard(tmp_path_factory: pytest.TempPathFactory, two_cities: Speech) -> Clip:
     """What the microphone hears."""
-    return clip(two_cities, 0.0, 13.0, tmp_path_factory.mktemp("speech") / "mic.wav")
+    return clip(two_cities, 0.0, 8.4, tmp_path_factory.mktemp("speech") / "mic.wav")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from importlib.resources import files
 from websockets.asyncio.server import ServerConnection as Socket
 from websockets.http11 import Request, Response
 
-from echopanel.audio import AudioFrame
+from echopanel.audio import SAMPLE_RATE, AudioFrame, Source
 from echopanel.wire import messages as m
 from echopanel.wire.handshake import PATH
 from echopanel.wire.server import ServerConnection
@@ -30,6 +30,12 @@ class Stage(Scripted):
 
     speaks: bool = False
     loaded: bool = True
+
+    def seconds(self, source: Source) -> float:
+        """How much of a source the newest session has got; 0 while there is none."""
+        if not self.sessions:
+            return 0.0
+        return len(self.session.audio.get(source, b"")) / 2 / SAMPLE_RATE
 
     async def _answer(
         self, socket: Socket, wire: ServerConnection, session: Session, message: m.ClientMessage | m.Unknown

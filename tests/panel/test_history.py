@@ -17,6 +17,7 @@ from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent
 from echopanel.transcript import Coverage, Final, LostRange, Segment
 from echopanel.wire.messages import Error
 from tests.panel.axe import check
+from tests.panel.waiting import PATIENCE, STATES, told
 from tests.server.rig import Served, quicken, serving, settings_of, talk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -70,8 +71,9 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def opened(browser: Browser, served: Served, route: str, width: int = 1000) -> AsyncIterator[Page]:
     """The page at one of its addresses, in a new profile."""
     context = await browser.new_context(viewport={"width": width, "height": 700}, accept_downloads=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
+    await page.add_init_script(STATES)
     await page.goto(f"http://127.0.0.1:{served.port}/{route}")
     yield page
     await context.close()
@@ -135,6 +137,18 @@ async def test_a_meeting_is_renamed_saved_and_deleted(
         await expect(page.locator(".open")).to_have_text(["Standup"])
 
 
+async def test_a_note_does_not_move_what_is_about_to_be_pressed(served: Served, browser: Browser) -> None:
+    """It comes while somebody presses a button, which stays where it is and takes the click."""
+    async with opened(browser, served, f"#/session/{BUDGET}") as page:
+        delete = page.get_by_role("button", name="Delete")
+        await delete.hover()
+        await page.mouse.down()
+        await page.evaluate("document.querySelector('[data-copy=marked]').click()")
+        await expect(page.locator("#note")).to_have_text("There is nothing to copy yet.")
+        await page.mouse.up()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+
+
 async def test_a_running_meeting_is_read_along_by_a_second_page(served: Served, browser: Browser) -> None:
     """From the beginning to the end, over a cut; the page cannot change it."""
     async with served.started(Source.MIC, Source.SYSTEM, title="Weekly") as client:
@@ -149,7 +163,7 @@ async def test_a_running_meeting_is_read_along_by_a_second_page(served: Served, 
             entry = served.sessions.roster.get(client.ready.session)
             assert entry is not None
             entry.session.audience.tell(Error(ErrorCode.INTERNAL, "a test"))
-            await expect(page.locator("#status-text")).to_contain_text("Reconnecting")
+            await told(page, "Reconnecting")
             await client.speak(talk(0.5))
             await client.flush()
             await expect(page.locator("#past-lines .said")).to_have_count(2)
@@ -176,7 +190,10 @@ async def test_a_server_with_a_token_asks_for_it(
 async def test_an_address_that_leads_nowhere_is_explained(served: Served, browser: Browser) -> None:
     """A meeting that was deleted, or never was."""
     async with opened(browser, served, f"#/session/{'0' * 16}") as page:
-        await expect(page.locator("#banner-text")).to_contain_text("there is no session")
+        await expect(page.locator("#status-text")).to_have_text("There is no such meeting")
+        await expect(page.locator("#banner-text")).to_contain_text("It was deleted")
+        await page.get_by_role("link", name="History").click()
+        await expect(page.locator("#status-text")).to_have_text("Ready")
 
 
 @pytest.mark.parametrize("width", [1000, 380])

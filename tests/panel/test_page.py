@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,6 +20,7 @@ from echopanel.wire import messages as m
 from tests.client.scripted import listening
 from tests.panel.axe import check
 from tests.panel.stage import Stage
+from tests.panel.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -90,7 +91,7 @@ async def visiting(
 ) -> AsyncIterator[Visit]:
     """A page in a new profile."""
     context = await browser.new_context(viewport={"width": width, "height": height}, **options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     yield Visit(await context.new_page(), stage)
     await context.close()
 
@@ -200,12 +201,14 @@ async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> Non
 async def test_a_cut_is_told_and_healed_without_losing_a_sample(visit: Visit) -> None:
     """The page says that it reconnects; the server gets every sample once, up to where stop says."""
     await visit.start()
-    await until(lambda: len(visit.stage.session.audio.get(MIC, b"")) > 2 * SAMPLE_RATE)
+    await until(lambda: visit.stage.seconds(MIC) > 1)
+    visit.stage.http = (503, "gone for a while\n", {})
     visit.stage.cut()
     await expect(visit.status).to_contain_text("Reconnecting in")
     await expect(visit.page.locator("#banner-text")).to_contain_text("Nothing is lost")
+    visit.stage.http = None
     await expect(visit.status).to_have_text("Live")
-    await until(lambda: len(visit.stage.session.audio[MIC]) > 8 * SAMPLE_RATE)
+    await until(lambda: visit.stage.seconds(MIC) > 4)
     await visit.button("Stop").click()
     await expect(visit.page.locator("#summary")).to_have_text(
         "Everything that was heard is in the transcript."
@@ -237,15 +240,12 @@ async def test_a_muted_source_is_left_out_and_no_gap(visit: Visit) -> None:
     await until(lambda: len(visit.stage.frames()) > 10)
     await visit.page.locator(".strip[data-source=mic] button").click()
     await expect(visit.page.locator(".strip[data-source=mic] .note")).to_have_text("Muted: not recorded")
-    await asyncio.sleep(0.3)
-    count = len(visit.stage.frames())
     await asyncio.sleep(0.5)
-    assert len(visit.stage.frames()) == count
     await visit.page.locator(".strip[data-source=mic] button").click()
-    await until(lambda: len(visit.stage.frames()) > count)
+    await until(lambda: bool(visit.stage.session.holes))
     [(source, hole)] = visit.stage.session.holes
     assert (source, hole.skipped) == (MIC, True)
-    assert 0.5 < (hole.end - hole.start) / SAMPLE_RATE < 5
+    assert (hole.end - hole.start) / SAMPLE_RATE >= 0.5
 
 
 async def test_a_server_that_wants_a_token_is_given_one(stage: Stage, browser: Browser) -> None:
@@ -314,17 +314,14 @@ async def test_a_shared_tab_is_heard_and_can_be_shared_again(stage: Stage, brows
         await visit.open()
         await visit.choose(system="display")
         await visit.button("Start captions").click()
-        await until(
-            lambda: bool(stage.sessions) and min(map(len, stage.session.audio.values())) > SAMPLE_RATE
-        )
+        await until(lambda: min(stage.seconds(MIC), stage.seconds(SYSTEM)) > 0.5)
         await visit.page.evaluate(
             "for (const track of shared.getTracks()) track.dispatchEvent(new Event('ended'))"
         )
         strip = visit.page.locator(".strip[data-source=system]")
         await expect(strip.locator(".note")).to_contain_text("No longer shared")
-        count = len(stage.frames(SYSTEM))
         await strip.get_by_role("button", name="Add").click()
-        await until(lambda: len(stage.frames(SYSTEM)) > count)
+        await until(lambda: bool(stage.session.holes))
         assert [(source, hole.skipped) for source, hole in stage.session.holes] == [(SYSTEM, True)]
         assert len(stage.sessions) == 1
 
@@ -502,10 +499,3 @@ async def test_no_request_leaves_the_server_and_nothing_breaks_its_policy(visit:
     await expect(visit.page.locator("#summary")).to_be_visible()
     assert {url.split("/")[2] for url in visit.requests} == {f"127.0.0.1:{visit.stage.port}"}
     assert visit.complaints == []
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something has happened on the server."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what changes is another's, without an event
-            await asyncio.sleep(0.05)

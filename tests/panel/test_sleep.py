@@ -17,11 +17,12 @@ from echopanel.audio import SAMPLE_RATE
 from tests.client.scripted import listening
 from tests.panel.conftest import Clip, chromium
 from tests.panel.stage import Stage
-from tests.panel.test_page import MIC, until, visiting
+from tests.panel.test_page import MIC, visiting
+from tests.panel.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-ASLEEP_S = 4.0
+ASLEEP_S = 3.0
 
 
 def parents() -> dict[int, int]:
@@ -72,7 +73,7 @@ async def test_time_asleep_is_told_and_is_no_gap(heard: Clip) -> None:
         programs = [one for one in descendants(os.getpid()) if one not in before and is_browser(one)]
         with asleep(programs):
             await asyncio.sleep(ASLEEP_S)
-        await expect(visit.page.locator("#banner-text")).to_contain_text("Nothing was recorded for")
+        await expect(visit.page.locator("#note")).to_contain_text("Nothing was recorded for")
         await expect(visit.status).to_have_text("Live")
         count = len(stage.frames())
         await until(lambda: len(stage.frames()) > count + 20)

@@ -13,13 +13,13 @@ import { readRoute, sessionRoute } from "./route.js";
 import { SaveMenu } from "./save.js";
 import { Setup } from "./setup.js";
 import { Standing } from "./standing.js";
-import { describe, describeIdle, describeWatching } from "./status.js";
+import { describe, describeIdle, describeRefusal, describeWatching } from "./status.js";
 import { TokenDialog } from "./token.js";
 import { Vitals } from "./vitals.js";
 import { summarise } from "./words.js";
 
 const TICK_MS = 100;
-const READY_AGAIN_MS = 2000;
+const READY_AGAIN_MS = 1000;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 const byId = (id) => document.getElementById(id);
@@ -179,6 +179,7 @@ function tick() {
 }
 
 function standingNow() {
+  if (route.view === "session" && reading.refusal !== null) return describeRefusal(reading.refusal);
   if (route.view === "session" && reading.watcher !== null) {
     return describeWatching(reading.watcher, reading.running, now());
   }
@@ -214,7 +215,7 @@ function authorize(given) {
 /** The server refused something that was asked for in the history. */
 function refused(error) {
   if (error.status === 401) askForToken(go);
-  else note(plain(error));
+  else if (error !== reading.refusal) note(plain(error));
 }
 
 function note(text) {

@@ -10,6 +10,7 @@ export class Reading {
   id = null;
   transcript = null;
   watcher = null;
+  refusal = null; // why there is nothing to read
   #page;
   #access;
   #captions;
@@ -56,8 +57,9 @@ export class Reading {
     this.transcript = new Transcript(id);
     this.#captions.clear();
     if (at !== null) this.#captions.seek(at);
-    const known = await this.#access.session(id);
+    const known = await this.#access.session(id).catch((error) => this.#refused(id, error));
     if (this.id !== id) return; // somebody went on meanwhile
+    this.#page("past").hidden = false;
     this.#describe(known);
     if (at === null && !this.running) this.#captions.seek(0);
     this.watcher = new Watcher({
@@ -75,11 +77,19 @@ export class Reading {
   /** Stops reading. */
   close() {
     const { watcher } = this;
-    this.id = this.watcher = this.#known = null;
+    this.id = this.watcher = this.#known = this.refusal = null;
     watcher?.close();
+    this.#page("past").hidden = true;
     this.#page("title").value = "";
     this.#page("facts").textContent = "";
     this.#page("delete").hidden = true;
+  }
+
+  #refused(id, error) {
+    if (this.id !== id) return;
+    this.id = null;
+    this.refusal = error;
+    throw error;
   }
 
   #read(message) {

@@ -1,9 +1,9 @@
 const NOTE_S = 8;
 
-/** Shows how things stand: the pill in the header, the banner below it, and the title of the tab. */
+/** Shows how things stand: the pill in the header, the banner below it, the title of the tab, and notes over the view. */
 export class Standing {
   #page;
-  #note = null; // {text, until}: said once, for a few seconds
+  #noteUntil = 0;
   #announced = "";
 
   /** `page(id)` gives an element of the page. */
@@ -11,9 +11,11 @@ export class Standing {
     this.#page = page;
   }
 
-  /** Says something that is no lasting state. */
+  /** Says something that is no lasting state. It lies over the view: what somebody is about to press must not move. */
   note(text, now) {
-    this.#note = { text, until: now + NOTE_S };
+    this.#noteUntil = now + NOTE_S;
+    this.#page("note").hidden = false;
+    this.#page("note").textContent = text;
     this.#page("status-announcer").textContent = text;
   }
 
@@ -22,8 +24,8 @@ export class Standing {
     this.#page("status").dataset.tone = tone;
     write(this.#page("status-text"), text);
     this.#announce(text);
-    if (this.#note?.until < now) this.#note = null;
-    this.#banner(this.#note ? "idle" : tone, this.#note?.text ?? hint, action === "reconnect");
+    if (this.#noteUntil < now) this.#page("note").hidden = true;
+    this.#banner(tone, hint, action === "reconnect");
     const title = tone === "warn" || tone === "bad" ? `${text} – EchoPanel` : "EchoPanel";
     if (document.title !== title) document.title = title;
   }

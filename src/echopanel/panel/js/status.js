@@ -65,6 +65,13 @@ export function describeIdle(server) {
   return IDLE[server] ?? say("idle", "Ready");
 }
 
+/** How things stand where a meeting cannot be opened; `refusal` is what the server said. */
+export function describeRefusal({ status, message }) {
+  if (status === 0) return IDLE.gone;
+  if (status === 404) return say("bad", "There is no such meeting", "It was deleted, or its address is not complete.");
+  return say("bad", "The meeting cannot be opened", message);
+}
+
 /** How things stand for somebody who reads along, likewise; `running` is whether the session goes on. */
 export function describeWatching(watcher, running, now) {
   const seconds = Math.max(1, Math.ceil(watcher.at - now));
