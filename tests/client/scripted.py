@@ -63,6 +63,7 @@ class Scripted:
     window: int = 60 * SAMPLE_RATE
     acknowledge: bool = True
     answer_pings: bool = True
+    answer_stops: bool = True
     refusal: m.Error | None = None
     http: tuple[int, str, dict[str, str]] | None = None
     silent: bool = False
@@ -179,7 +180,7 @@ class Scripted:
                 await socket.send(wire.send(m.Flushed(name)))
             case m.Ping(name) if self.answer_pings:
                 await socket.send(wire.send(m.Pong(name)))
-            case m.Stop():
+            case m.Stop() if self.answer_stops:
                 await socket.send(wire.send(self._stopped(session)))
                 await socket.close()
 

@@ -86,6 +86,25 @@ async def test_a_signal_ends_it_in_order(
     assert signal.getsignal(number) == before
 
 
+async def test_a_signal_during_warm_up_ends_it_in_order(
+    tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does not wait for the model, and does not say that it is ready."""
+    fake.script = Script(hang=lambda call: True)
+    settings = settings_of(tmp_path, model={"warmup": 2})
+    running, port = await serve(settings)
+    async with http_client(port, settings) as http:
+        await soon(lambda: bool(fake.models and fake.models[0].calls))
+        assert (await http.get("/health/ready")).status_code == 503
+    os.kill(os.getpid(), signal.SIGINT)
+    try:
+        async with asyncio.timeout(60):
+            await running
+    finally:
+        fake.release()
+    assert "ready" not in capsys.readouterr().out
+
+
 async def test_a_drain_keeps_the_journal(tmp_path: Path, fake: Fake) -> None:
     """Clients hear `going_away`; open speech stays on disk for the next process; nobody else may come."""
     async with serving(settings_of(tmp_path), fake) as served:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from echopanel.audio import to_samples, to_seconds
 from echopanel.capture.devices import Device, DeviceState, DeviceStatus
@@ -59,16 +60,13 @@ class Recorder:
         def take(block: Block) -> None:
             loop.call_soon_threadsafe(self._arrived, block)
 
-        stream = await asyncio.to_thread(Stream, self.device, take)
-        self._cut = True
-        resampler = Resampler(self.device.rate)
-        try:
+        async with _recording(self.device, take):
+            self._cut = True
+            resampler = Resampler(self.device.rate)
             while (block := await self._next()) is not None:
                 await self._send(meeting, block, resampler)
-        finally:
-            stream.close()
-            while not self._blocks.empty():
-                self._blocks.get_nowait()
+        while not self._blocks.empty():
+            self._blocks.get_nowait()
 
     def _arrived(self, block: Block) -> None:
         if self._blocks.full():
@@ -81,7 +79,9 @@ class Recorder:
         waited = 0.0
         while waited < STALE_S:
             try:
-                return await asyncio.wait_for(self._blocks.get(), QUIET_S)
+                # `asyncio.wait_for` of Python 3.11 loses a cancellation that comes together with a block.
+                async with asyncio.timeout(QUIET_S):
+                    return await self._blocks.get()
             except TimeoutError:
                 waited += QUIET_S
             if not await self._is_there():
@@ -111,3 +111,17 @@ class Recorder:
         if state is not self._state:
             self._state = state
             self._tell(DeviceStatus(self.device.source, self.device.name, state))
+
+
+@asynccontextmanager
+async def _recording(device: Device, take: Callable[[Block], None]) -> AsyncIterator[None]:
+    """Record a device meanwhile; the sound system may take its time over both ends, so threads do them."""
+    opening = asyncio.create_task(asyncio.to_thread(Stream, device, take))
+    try:
+        await asyncio.shield(opening)
+        yield
+    finally:
+        # What was cancelled while it was opened has to be closed as well.
+        await asyncio.wait([opening])
+        if opening.exception() is None:
+            await asyncio.to_thread(opening.result().close)

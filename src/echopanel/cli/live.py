@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING
 
 import typer
 
 from echopanel.cli import exits
+from echopanel.cli.interrupts import interrupts
 
 if TYPE_CHECKING:
     from echopanel.audio import Source
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from echopanel.client.meeting import Meeting
     from echopanel.transcript import Coverage
     from echopanel.wire.messages import Stopped
+
+_NOTICE = "stopping: the rest of the text is coming; Ctrl-C again ends at once"
 
 
 async def run(
@@ -30,15 +32,16 @@ async def run(
     Raises:
         EchoPanelError: the meeting, or the sending, has failed for good.
     """
-    try:
-        async with meeting, asyncio.TaskGroup() as group:
-            group.create_task(_show(meeting, show))
-            finished = await _until_interrupted(sending)
-            stopped = await meeting.stop()
-    except BaseExceptionGroup as failures:
-        raise _first(failures) from None
-    finally:
-        sending.close()
+    with interrupts() as ctrl_c:
+        try:
+            async with meeting, asyncio.TaskGroup() as group:
+                group.create_task(_show(meeting, show))
+                finished = await ctrl_c.may_end(sending, _NOTICE)
+                stopped = await meeting.stop()
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+        finally:
+            sending.close()
     return stopped, exits.ExitCode.OK if finished else exits.ExitCode.INTERRUPTED
 
 
@@ -51,23 +54,6 @@ def _first(failures: BaseExceptionGroup) -> BaseException:
 async def _show(meeting: Meeting, show: Show) -> None:
     async for event in meeting:
         show(event)
-
-
-async def _until_interrupted(sending: Coroutine[object, object, object]) -> bool:
-    """Send everything; False when Ctrl-C came before the end."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.create_task(sending)
-    loop.add_signal_handler(signal.SIGINT, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if (current := asyncio.current_task()) is None or current.cancelling():
-            raise  # not Ctrl-C: somebody ends all of this
-        typer.echo("stopping: the rest of the text is coming; Ctrl-C again ends at once", err=True)
-        return False
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-    return True
 
 
 def summarise(coverage: Mapping[Source, Coverage]) -> None:

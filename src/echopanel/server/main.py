@@ -74,17 +74,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
+    address = panel_address(settings, listening)  # the socket is closed when serving has ended
     async with Server(settings) as server:
         web = WebServer(web_config(settings, server), server)
-        serving = asyncio.create_task(web.serve([listening]))
+        serving, starting = asyncio.create_task(web.serve([listening])), asyncio.create_task(server.start())
         try:
-            await server.start()
-            sys.stdout.write(f"EchoPanel is ready: open {panel_address(settings, listening)}\n")
-            sys.stdout.flush()
+            await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():  # nobody told it to stop meanwhile
+                await starting
+                sys.stdout.write(f"EchoPanel is ready: open {address}\n")
+                sys.stdout.flush()
         except BaseException:
             web.should_exit = True
-            await serving
             raise
+        finally:
+            starting.cancel()
+            await asyncio.gather(serving, starting, return_exceptions=True)
         await serving
 
 
