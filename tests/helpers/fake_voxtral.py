@@ -92,7 +92,7 @@ def spoken(pcm: bytes) -> list[str]:
 
 
 class Knobs:
-    """How the fake misbehaves, and only once if there is a file of that name to remember it by."""
+    """How the fake misbehaves: until there is a file `until`, or a file `once`, which it makes itself."""
 
     def __init__(self, text: str) -> None:
         given = json.loads(text)
@@ -100,6 +100,7 @@ class Knobs:
         self.step_ms: float = given.get("step_ms", 0.0)
         self.garbage: bool = given.get("garbage", False)
         self.once: str = given.get("once", "")
+        self.until: str = given.get("until", "")
         self.log: str = given.get("log", "")
         self.crash_s, self.hang_s, self.eos_s, self.torn_s = (
             given.get(name, float("inf")) for name in ("crash_s", "hang_s", "eos_s", "torn_s")
@@ -107,7 +108,7 @@ class Knobs:
 
     def due(self, limit: float, heard: int) -> bool:
         """Whether a fault that comes after `limit` seconds of audio is to come now."""
-        if heard < limit * RATE or (self.once and Path(self.once).exists()):
+        if heard < limit * RATE or any(name and Path(name).exists() for name in (self.once, self.until)):
             return False
         if self.once:
             Path(self.once).touch()

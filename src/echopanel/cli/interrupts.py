@@ -1,4 +1,4 @@
-"""Ctrl-C in a command that has something to finish: the first ends what is under way, the second all of it."""
+"""Ctrl-C in a command with something to finish: the first ends what is under way, the second everything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Interrupts:
         return f"<Interrupts{' came' if self.came else ''}>"
 
     async def may_end(self, work: Coroutine[object, object, object], notice: str) -> bool:
-        """Do `work`; False when Ctrl-C ended it. From here on Ctrl-C ends nothing else, and shows `notice`."""
+        """Do `work`; False when Ctrl-C ended it. From now on Ctrl-C shows `notice`, also behind `work`."""
         task = self._target = asyncio.create_task(work)
         self._notice = notice
         try:
