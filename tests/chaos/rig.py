@@ -28,7 +28,7 @@ from tests.chaos.schedule import (
 from tests.e2e.programs import ECHOPANEL, environment, errors_in
 from tests.helpers.proxy import CALM, Proxy, Weather, proxied
 
-PATIENCE_S = 150.0
+PATIENCE_S = 300.0
 LONGEST_S = 400.0  # what cuts and waiting may add, in seconds of audio
 QUICK_START = ("--log-format", "json", "--set", "model.warmup=1", "--set", "engine.stuck_after_s=60")
 

@@ -18,7 +18,7 @@ from echopanel.wire.codec import encode
 from echopanel.wire.handshake import PATH
 from echopanel.wire.messages import Ping, Start
 from tests.e2e.conftest import Note
-from tests.e2e.programs import Server, serving
+from tests.e2e.programs import PATIENCE_S, Server, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -85,7 +85,7 @@ def flood(clients: list[Deaf], server: Server) -> Iterator[float]:
 
 def attached(server: Server) -> int:
     """Sessions with a client, once the server has noticed."""
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + PATIENCE_S
     while (count := sessions(server)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return count
@@ -93,7 +93,7 @@ def attached(server: Server) -> int:
 
 def sessions(server: Server) -> int:
     """Sessions with a client."""
-    text = httpx.get(f"{server.url}metrics", trust_env=False).text
+    text = httpx.get(f"{server.url}metrics", trust_env=False, timeout=PATIENCE_S).text
     return next(
         int(float(line.split()[1])) for line in text.splitlines() if line.startswith("echopanel_sessions ")
     )
