@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echopanel.audio import Source
+from echopanel.errors import ErrorCode
 from echopanel.server.outbox import Outbox
 from echopanel.transcript import Final, Partial, Segment
-from echopanel.wire.messages import Ack, FinalMessage, Flow, PartialMessage, Pong, ServerMessage
+from echopanel.wire.messages import (
+    Ack,
+    Error,
+    FinalMessage,
+    Flow,
+    PartialMessage,
+    Pong,
+    ServerMessage,
+    Stopped,
+)
 
 
 def pong(number: int) -> Pong:
@@ -149,3 +159,13 @@ def test_it_never_holds_more_than_its_bound(messages: list[ServerMessage], bound
                 assert [m for m in left if isinstance(m, kind)] == newest
 
     asyncio.run(run())
+
+
+async def test_nothing_comes_behind_the_end() -> None:
+    """What comes later neither follows it nor takes the place of what was said before it."""
+    for end in (Stopped("s", {}), Error(ErrorCode.GOING_AWAY, "restart")):
+        outbox = Outbox(10)
+        for message in (flow(1), Error(ErrorCode.STORAGE_FAILED, "full", fatal=False), end):
+            outbox.put(message)
+        outbox.put(flow(2))
+        assert [type(message) for message in await drain(outbox)] == [Flow, Error, type(end)]

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from echopanel.audio import Source
-from echopanel.wire.messages import Ack, Flow, PartialMessage, ServerMessage
+from echopanel.wire.messages import Ack, Error, Flow, PartialMessage, ServerMessage, Stopped
 
 Key = tuple[str, str | Source | int]
 
@@ -16,7 +16,8 @@ Key = tuple[str, str | Source | int]
 class Outbox:
     """Messages in order. A newer ack, flow or partial takes the place of an unsent older one of its kind.
 
-    When the rest reaches the bound the client does not read: `overflowed` is set, and nothing more is taken.
+    When the rest reaches the bound the client does not read: `overflowed` is set, and nothing more is taken;
+    nor is anything behind a message that ends the connection.
     """
 
     def __init__(self, bound: int, waited: Callable[[float], None] = lambda _: None) -> None:
@@ -24,6 +25,7 @@ class Outbox:
         self._bound = bound
         self._allowance = 0  # messages of `preload` not sent yet, which do not count
         self._serial = 0
+        self._ended = False
         self._waited = waited
         self._waiting: OrderedDict[Key, tuple[float, ServerMessage]] = OrderedDict()
         self._filled = asyncio.Event()
@@ -43,6 +45,9 @@ class Outbox:
 
     def put(self, message: ServerMessage) -> None:
         """Add a message."""
+        if self._ended:
+            return
+        self._ended = isinstance(message, Stopped) or (isinstance(message, Error) and message.fatal)
         key = self._key(message)
         self._waiting.pop(key, None)
         if len(self._waiting) >= self._bound + self._allowance:
