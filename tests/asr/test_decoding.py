@@ -19,9 +19,8 @@ from echopanel.asr.tokens import Vocabulary
 from echopanel.asr.whisper_ct2 import Decode, Encoding, Prompt, Search, WhisperCt2
 from echopanel.audio import SAMPLE_RATE, Chunk, Source
 
-SHORT = Tuning(
-    final_trailing=4.0, partial_trailing=2.0, step=1.0, retries=(Search(), Search(temperature=0.4))
-)
+SHORT = Tuning(margin=0.5, trailing=4.0, step=1.0, retries=(Search(), Search(temperature=0.4)))
+SOUND, SILENCE = 1.0, 0.0
 FINAL = DecodeOptions()
 PARTIAL = DecodeOptions(final=False)
 
@@ -46,9 +45,16 @@ class Scripted:
     mels: int = 80
     calls: list[Call] = field(default_factory=list)
     detections: int = 0
+    encoded: list[int] = field(default_factory=list)
+    heard: list[Encoding] = field(default_factory=list)
+
+    @property
+    def silence(self) -> Encoding:
+        return np.full((MAX_FRAMES // 2, 4), SILENCE, dtype=np.float32)
 
     def encode(self, features: Features) -> Encoding:
-        return np.zeros((features.shape[1] // 2, 4), dtype=np.float32)
+        self.encoded.append(features.shape[1])
+        return np.full((features.shape[1] // 2, 4), SOUND, dtype=np.float32)
 
     def generate(
         self, encodings: Sequence[Encoding], prompts: Sequence[Prompt], budget: int, search: Search
@@ -56,6 +62,7 @@ class Scripted:
         assert len({len(encoding) for encoding in encodings}) == 1
         assert len({(len(prompt.previous), prompt.start) for prompt in prompts}) == 1
         self.calls.append(Call(2 * len(encodings[0]), list(prompts), budget, search))
+        self.heard += encodings
         text = self.texts[min(len(self.calls), len(self.texts)) - 1]
         tokens = tuple(self.vocabulary.encode(text))
         return [
@@ -88,16 +95,19 @@ def said(whisper: Scripted, transcript: Transcript) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "options", "frames"),
-    [(2.0, FINAL, 600), (2.1, FINAL, 700), (2.0, PARTIAL, 400), (29.0, FINAL, 3000), (30.0, PARTIAL, 3000)],
+    ("seconds", "encoded", "frames"),
+    [(2.0, 250, 600), (2.1, 260, 700), (25.8, 2630, 3000), (29.0, 2950, 3000), (30.0, 3000, 3000)],
 )
 def test_the_context_is_the_speech_and_some_silence(
-    vocabulary: Vocabulary, seconds: float, options: DecodeOptions, frames: int
+    vocabulary: Vocabulary, seconds: float, encoded: int, frames: int
 ) -> None:
-    """Rounded up to a step, never beyond what Whisper was trained on; partials make do with less."""
+    """Rounded up to a step, never beyond what Whisper was trained on; of the silence little is encoded."""
     whisper = Scripted(vocabulary, ["Hello there."])
-    decode(whisper, [options], [seconds])
-    assert [call.frames for call in whisper.calls] == [frames]
+    decode(whisper, [FINAL], [seconds])
+    assert ([call.frames for call in whisper.calls], whisper.encoded) == ([frames], [encoded])
+    (heard,) = whisper.heard
+    assert (heard[: encoded // 2] == SOUND).all()
+    assert (heard[encoded // 2 :] == SILENCE).all()
 
 
 def test_chunks_of_like_context_are_decoded_together(vocabulary: Vocabulary) -> None:
@@ -153,7 +163,8 @@ def test_beams_are_for_finals(vocabulary: Vocabulary) -> None:
     wide = DecodeOptions(beam_size=5)
     decode(whisper, [wide, FINAL, DecodeOptions(beam_size=5, final=False)], [2.0] * 3)
     beams = {(call.frames, call.search.beam_size) for call in whisper.calls}
-    assert beams == {(600, 5), (600, 1), (400, 1)}
+    assert beams == {(600, 5), (600, 1)}
+    assert len(whisper.calls) == 2
 
 
 def test_a_language_is_detected_only_when_nobody_knows_it(vocabulary: Vocabulary) -> None:
@@ -171,7 +182,7 @@ def test_a_loop_is_tried_again_on_the_full_window(vocabulary: Vocabulary) -> Non
     (transcript,) = decode(whisper, [FINAL], [2.0])
     assert [call.frames for call in whisper.calls] == [600, MAX_FRAMES]
     assert (said(whisper, transcript), transcript.attempts) == ("So it goes.", 2)
-    assert transcript.passage.frames == MAX_FRAMES
+    assert (transcript.passage.frames, whisper.encoded) == (MAX_FRAMES, [250, MAX_FRAMES])
 
 
 def test_a_loop_that_stays_is_cut(vocabulary: Vocabulary) -> None:

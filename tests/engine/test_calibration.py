@@ -21,6 +21,7 @@ from echopanel.engine.calibration import (
     calibrate,
     calibrate_apart,
 )
+from echopanel.engine.recogniser import BUCKET_S
 from echopanel.engine.sounds import known_sound
 from echopanel.errors import ModelUnavailable
 from tests.helpers.speech import Speech
@@ -58,13 +59,13 @@ def test_all_kinds_of_calls_are_timed_on_all_workers(fake: Fake) -> None:
 
 
 def test_chunks_of_a_call_share_a_bucket(fake: Fake) -> None:
-    """As the scheduler puts calls together: lengths apart by less than two seconds, as asked on average."""
+    """As the scheduler puts calls together: lengths apart by less than a bucket, as asked on average."""
     model = fake.load(SPEC)
     Bench(model, specimen(), 1, on_processor=False).time(8.0, 4, FINAL)
     (call,) = fake.models[0].calls
     lengths = [chunk.seconds for chunk in call]
     assert sum(lengths) / 4 == pytest.approx(8.0, abs=0.01)
-    assert 1.0 < max(lengths) - min(lengths) < 2.0
+    assert BUCKET_S / 2 < max(lengths) - min(lengths) < BUCKET_S
 
 
 def test_chunks_are_of_different_speech() -> None:

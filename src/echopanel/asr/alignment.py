@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from echopanel.asr.decoding import Transcript, batches
+from echopanel.asr.decoding import Transcript
 from echopanel.asr.provider import HypothesisWord
 from echopanel.asr.tokens import TokenGroup, Vocabulary
 from echopanel.asr.whisper_ct2 import Alignment, WhisperCt2
@@ -18,34 +18,18 @@ _LONGEST_FIRST_S, _PER_CHARACTER_S = 0.15, 0.08  # nobody speaks more slowly tha
 class Aligner:
     """Finds when the words of transcripts were said."""
 
-    def __init__(self, whisper: WhisperCt2, vocabulary: Vocabulary, max_batch: int) -> None:
+    def __init__(self, whisper: WhisperCt2, vocabulary: Vocabulary) -> None:
         self._whisper = whisper
         self._vocabulary = vocabulary
-        self._max_batch = max_batch
 
-    def words(self, transcripts: Sequence[Transcript]) -> list[tuple[HypothesisWord, ...]]:
-        """Timed words of the transcripts that asked for them; () for the others."""
-        words: list[tuple[HypothesisWord, ...]] = [()] * len(transcripts)
-        wanted = [
-            index
-            for index, transcript in enumerate(transcripts)
-            if transcript.tokens and transcript.passage.options.word_timestamps
-        ]
-        keys = [(transcripts[index].passage.frames, transcripts[index].passage.language) for index in wanted]
-        for _, members in batches(keys, self._max_batch):
-            indexes = [wanted[member] for member in members]
-            batch = [transcripts[index] for index in indexes]
-            for index, alignment in zip(indexes, self._align(batch), strict=True):
-                words[index] = self._timed(transcripts[index], alignment)
-        return words
-
-    def _align(self, batch: Sequence[Transcript]) -> list[Alignment]:
-        return self._whisper.align(
-            [transcript.passage.encoding for transcript in batch],
-            self._vocabulary.task(batch[0].passage.language),
-            [transcript.tokens for transcript in batch],
-            [transcript.passage.content_frames for transcript in batch],
-        )
+    def words(self, transcript: Transcript) -> tuple[HypothesisWord, ...]:
+        """Timed words of a transcript, if it asked for them; else none."""
+        passage = transcript.passage
+        if not transcript.tokens or not passage.options.word_timestamps:
+            return ()
+        start = self._vocabulary.task(passage.language)
+        alignment = self._whisper.align(passage.encoding, start, transcript.tokens, passage.content_frames)
+        return self._timed(transcript, alignment)
 
     def _timed(self, transcript: Transcript, alignment: Alignment) -> tuple[HypothesisWord, ...]:
         passage = transcript.passage

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import numpy as np
+
 from echopanel.asr.features import FRAMES_PER_SECOND, HOP, MAX_FRAMES, LogMel
 from echopanel.asr.guards import Limits, Signals, Verdict, find_loop, judge
 from echopanel.asr.provider import DecodeOptions
@@ -22,14 +24,15 @@ _MAX_PREFIX = 180  # leaves room for what is new
 class Tuning:
     """Settings of the decode path; docs/benchmarks.md has the measurements behind them.
 
-    `*_trailing` is the least silence behind the speech, `step` what contexts are rounded up to, so that
-    many fit together, in seconds; `retries` are tried in order, on the full 30 s, while the guards object.
+    `margin` is the silence that is encoded behind the speech; to a decoder that would see the end so near,
+    it is lengthened to `trailing` at least by silence that was encoded before. `step` is what contexts are
+    then rounded up to, so that many fit together. All in seconds. `retries` are tried in order, on the full
+    30 s, while the guards object.
     """
 
-    final_trailing: float = 6.0
-    partial_trailing: float = 6.0
-    preview_trailing: float = 2.0
-    step: float = 2.0
+    margin: float = 0.5
+    trailing: float = 4.0
+    step: float = 4.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 16
     limits: Limits = field(default_factory=Limits)
@@ -37,18 +40,17 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One chunk on its way through the model."""
+    """One chunk on its way through the model.
+
+    Of its `encoding` `content_frames` feature frames hold audio; the decoder sees `frames`.
+    """
 
     chunk: Chunk
     options: DecodeOptions
     language: str | None
     encoding: Encoding
     content_frames: int
-
-    @property
-    def frames(self) -> int:
-        """Feature frames of the context."""
-        return 2 * len(self.encoding)
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,11 @@ class Decoder:
     def open(self, chunk: Chunk, options: DecodeOptions) -> Passage:
         """Encode a chunk in the shortest context that does it no harm, and find its language."""
         tuning = self._tuning
-        trailing = tuning.final_trailing if options.final else tuning.partial_trailing
-        if options.preview:
-            trailing = tuning.preview_trailing
-        seconds = tuning.step * -(-(chunk.seconds + trailing) // tuning.step)
-        encoding, content = self._encode(chunk, round(seconds * FRAMES_PER_SECOND))
-        return Passage(chunk, options, self._language(options, encoding), encoding, content)
+        seconds = tuning.step * -(-(chunk.seconds + tuning.trailing) // tuning.step)
+        frames = min(round(seconds * FRAMES_PER_SECOND), MAX_FRAMES)
+        encoding, content = self._encode(chunk, chunk.seconds + tuning.margin)
+        language = self._language(options, lengthened(encoding, self._whisper.silence, frames))
+        return Passage(chunk, options, language, encoding, content, frames)
 
     def decode(self, passages: Sequence[Passage]) -> list[Transcript]:
         """Decode all; what the guards object to is tried again on the full window if it is final."""
@@ -97,16 +98,17 @@ class Decoder:
                 transcripts[index] = _better(transcripts[index], again)
         return transcripts
 
-    def _encode(self, chunk: Chunk, frames: int) -> tuple[Encoding, int]:
-        frames = min(frames, MAX_FRAMES)
+    def _encode(self, chunk: Chunk, seconds: float) -> tuple[Encoding, int]:
+        """A chunk in a context of so many seconds, and how many feature frames of it hold audio."""
+        frames = min(2 * round(seconds * FRAMES_PER_SECOND / 2), MAX_FRAMES)
         features = self._log_mel(chunk.samples, frames)
         return self._whisper.encode(features), min(frames, -(-len(chunk.samples) // HOP))
 
     def _widen(self, passage: Passage) -> Passage:
-        if passage.frames == MAX_FRAMES:
+        if 2 * len(passage.encoding) == MAX_FRAMES:
             return passage
-        encoding, content = self._encode(passage.chunk, MAX_FRAMES)
-        return replace(passage, encoding=encoding, content_frames=content)
+        encoding, content = self._encode(passage.chunk, MAX_FRAMES / FRAMES_PER_SECOND)
+        return replace(passage, encoding=encoding, content_frames=content, frames=MAX_FRAMES)
 
     def _language(self, options: DecodeOptions, encoding: Encoding) -> str | None:
         """The language asked for, as far as this model has it, or else the one that is heard."""
@@ -123,10 +125,11 @@ class Decoder:
             for passage, prompt in zip(passages, prompts, strict=True)
         ]
         results: list[Transcript | None] = [None] * len(passages)
+        silence = self._whisper.silence
         for (*_, how), members in batches(keys, self._tuning.max_batch):
             budget = max(self._budget(passages[index], prompts[index]) for index in members)
             decodes = self._whisper.generate(
-                [passages[index].encoding for index in members],
+                [lengthened(passages[index].encoding, silence, passages[index].frames) for index in members],
                 [prompts[index] for index in members],
                 budget,
                 how,
@@ -166,6 +169,11 @@ class Decoder:
         verdict = judge(signals, self._tuning.limits)
         kept = tokens[: max(loop.start + loop.period, len(prompt.prefix))] if loop else tokens
         return Transcript(passage, kept if verdict is not Verdict.DROP else (), signals, verdict)
+
+
+def lengthened(encoding: Encoding, silence: Encoding, frames: int) -> Encoding:
+    """An encoding of `frames` feature frames: what lacks is taken from that of silence, at its place."""
+    return np.concatenate((encoding, silence[len(encoding) : frames // 2]))
 
 
 Key = TypeVar("Key", bound=Hashable)

@@ -82,7 +82,7 @@ class FasterWhisperModel:
         self._whisper = whisper
         self._vocabulary = vocabulary
         self._decoder = Decoder(whisper, vocabulary, tuning)
-        self._aligner = Aligner(whisper, vocabulary, tuning.max_batch)
+        self._aligner = Aligner(whisper, vocabulary)
         self._spec = spec
         self._closed = False
 
@@ -107,9 +107,8 @@ class FasterWhisperModel:
         audible = [index for index, chunk in enumerate(chunks) if chunk.samples.any()]
         passages = [self._decoder.open(chunks[index], options[index]) for index in audible]
         transcripts = self._decoder.decode(passages)
-        words = self._aligner.words(transcripts)
-        for index, transcript, timed in zip(audible, transcripts, words, strict=True):
-            hypotheses[index] = self._hypothesis(transcript, timed)
+        for index, transcript in zip(audible, transcripts, strict=True):
+            hypotheses[index] = self._hypothesis(transcript, self._aligner.words(transcript))
         return hypotheses
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from echopanel.asr.features import Features
+from echopanel.asr.features import MAX_FRAMES, Features
 from echopanel.asr.provider import ModelSpec
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 
 MAX_TOKENS = 448  # positions of Whisper's text decoder
+# What digital silence becomes in features behind speech of usual loudness: eight decades below its peak.
+SILENT_FEATURE = -0.8
 TEXT_POSITIONS_PER_SECOND = 50  # encoder outputs: one for two feature frames
 
 Encoding = NDArray[np.float32]  # encoder output of one chunk, shape (frames / 2, width)
@@ -106,6 +109,11 @@ class WhisperCt2:
             encoding: Encoding = np.array(self._model.encode(view, to_cpu=True))[0]
             return encoding
 
+    @cached_property
+    def silence(self) -> Encoding:
+        """30 s without a sound, encoded: computed once, for all chunks that want more silence behind them."""
+        return self.encode(np.full((self.mels, MAX_FRAMES), SILENT_FEATURE, np.float32))
+
     def generate(
         self, encodings: Sequence[Encoding], prompts: Sequence[Prompt], budget: int, search: Search
     ) -> list[Decode]:
@@ -132,28 +140,24 @@ class WhisperCt2:
             return [_decode(result, prompt) for result, prompt in zip(results, prompts, strict=True)]
 
     def align(
-        self,
-        encodings: Sequence[Encoding],
-        start: Sequence[int],
-        tokens: Sequence[Sequence[int]],
-        frames: Sequence[int],
-    ) -> list[Alignment]:
+        self, encoding: Encoding, start: Sequence[int], tokens: Sequence[int], frames: int
+    ) -> Alignment:
         """Place text tokens in time by the cross-attention of the model's alignment heads.
 
+        A batch would not be cheaper.
+
         Args:
-            encodings: encoder outputs of equal shape.
+            encoding: encoder output.
             start: start sequence, without the token that turns timestamps off.
-            tokens: text tokens of each chunk.
-            frames: feature frames of each chunk that hold audio.
+            tokens: text tokens of the chunk.
+            frames: feature frames of it that hold audio.
 
         Raises:
             TranscriptionFailed: CTranslate2 gave up.
         """
         with _failures_mapped("align"):
-            results = self._model.align(
-                _stacked(encodings), list(start), [list(text) for text in tokens], list(frames)
-            )
-            return [_alignment(result) for result in results]
+            results = self._model.align(_stacked([encoding]), list(start), [list(tokens)], [frames])
+            return _alignment(results[0])
 
     def detect_language(self, encoding: Encoding) -> tuple[str, float]:
         """The likeliest language of a chunk and its probability.

@@ -24,7 +24,7 @@ from echopanel.policy.scheduler import Job, JobKind, Scheduler
 log = structlog.get_logger(__name__)
 
 # Chunks whose lengths round up to the same number of seconds / BUCKET_S go into one call.
-BUCKET_S = 2.0
+BUCKET_S = 4.0
 # A call may take this many times what calls took lately before it counts as stuck ...
 SLOWEST = 5.0
 # ... and before anything was measured a machine is taken to be this slow.
