@@ -52,6 +52,26 @@ def test_probabilities_equal_the_batch_implementation(vad: SileroVad, two_cities
     np.testing.assert_allclose(vad.stream().push(samples)[: count - 1], reference[:-1], atol=1e-5)
 
 
+def test_digital_silence_needs_no_network(vad: SileroVad, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has settled; a muted microphone costs nothing, and what comes behind is heard as before."""
+    silence, windows = np.zeros(60 * SAMPLE_RATE, np.float32), 0
+    samples = np.concatenate((opening(), silence, opening()))
+    whole = vad.stream().push(samples)
+
+    def counting(scored: Samples, h: Samples, c: Samples) -> tuple[Samples, Samples, Samples]:
+        nonlocal windows
+        windows += len(scored)
+        return run(scored, h, c)
+
+    run = vad.run
+    monkeypatch.setattr(vad, "run", counting)
+    stream = vad.stream()
+    pieces = [stream.push(samples[first : first + 1600]) for first in range(0, len(samples), 1600)]
+    decided_otherwise = (np.concatenate(pieces) > 0.5) != (whole > 0.5)
+    assert decided_otherwise.sum() <= 3  # the state drifts with the length of the silence
+    assert windows < (2 * SECONDS + 2) * SAMPLE_RATE / WINDOW
+
+
 def test_streams_do_not_disturb_each_other(vad: SileroVad, two_cities: Speech) -> None:
     """Many sources in many threads share one network and get what each would get alone."""
     samples = two_cities.load()

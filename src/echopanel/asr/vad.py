@@ -16,6 +16,8 @@ WINDOW = 512  # samples (32 ms) per probability: the only step Silero v5 and v6 
 WINDOW_SECONDS = WINDOW / SAMPLE_RATE
 _CONTEXT = 64  # samples of the previous window that the model sees again
 _STATE_SHAPE = (1, 1, 128)
+# After so many windows of digital silence (about 1 s) the network's state only drifts: more need no network.
+_SETTLED = 32
 
 Probabilities = NDArray[np.float32]
 
@@ -79,6 +81,7 @@ class VadStream:
         self._c = np.zeros(_STATE_SHAPE, dtype=np.float32)
         self._context = np.zeros(_CONTEXT, dtype=np.float32)
         self._rest = np.zeros(0, dtype=np.float32)
+        self._mute = 0  # windows of digital silence in a row
 
     def push(self, samples: Samples) -> Probabilities:
         """Speech probability of each 512-sample window that `samples` complete, in order; any size goes."""
@@ -88,6 +91,10 @@ class VadStream:
             self._rest = np.array(heard, dtype=np.float32)
             return np.zeros(0, dtype=np.float32)
         scored = heard[: count * WINDOW].reshape(count, WINDOW)
+        self._mute = 0 if scored.any() else self._mute + count
+        if self._mute - count >= _SETTLED:
+            self._rest = np.array(heard[count * WINDOW :], dtype=np.float32)
+            return np.zeros(count, dtype=np.float32)
         windows = np.empty((count, _CONTEXT + WINDOW), dtype=np.float32)
         windows[:, _CONTEXT:] = scored
         windows[0, :_CONTEXT] = self._context
