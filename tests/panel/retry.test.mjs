@@ -32,12 +32,12 @@ test("the heart beats as the Python client's does", () => {
 });
 
 test("audio is kept, sent and sent again as by the Python client", () => {
-  for (const [{ seconds }, ...script] of vectors.replay) {
-    const replay = new Replay(seconds);
+  for (const [{ seconds, again }, ...script] of vectors.replay) {
+    const replay = new Replay(seconds, again);
     for (const { op, n, start, returns, ...state } of script) {
       if (op === "append" || op === "jump") replay.append(frame(start, n, op === "jump"));
       if (op === "take") assert.deepEqual(piece(replay.take(n)), returns);
-      if (op === "acknowledge" || op === "rewind") replay[op](n);
+      if (op === "acknowledge" || op === "rewind" || op === "settle") replay[op](n);
       const { position, end, samples, unsent, dropped } = replay;
       assert.deepEqual({ position, end, samples, unsent, dropped }, state);
     }

@@ -44,6 +44,20 @@ function byPlace(a, b) {
   return a[0].localeCompare(b[0]) || a[1] - b[1] || a[2] - b[2] || a[3].localeCompare(b[3]);
 }
 
+test("what a server lost in a power cut is taken back, and comes again", () => {
+  const transcript = new Transcript();
+  const numbered = (event, text) => ({ ...final(text, `mic-${event}`, event), event });
+  const ready = { type: "ready", session: "a", resumed: false };
+  const shown = follow(transcript, [ready, numbered(1, "One."), numbered(2, "Two."), numbered(3, "Three.")]);
+  assert.equal(shown.size, 3);
+  transcript.apply({ ...ready, resumed: true, last_event: 3 });
+  assert.equal(transcript.lines.length, 3);
+  transcript.apply({ ...ready, resumed: true, last_event: 1 });
+  assert.deepEqual(transcript.lines.map((line) => line.stable), ["One."]);
+  transcript.apply({ ...final("Two again.", "mic-2", 2), event: 5000 });
+  assert.deepEqual(transcript.lines.map((line) => line.stable), ["One.", "Two again."]);
+});
+
 test("a partial grows, its final takes its place, and nothing older comes back", () => {
   const transcript = new Transcript();
   follow(transcript, [partial(1, "it", "was the"), partial(2, "it was", "the")]);

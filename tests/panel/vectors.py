@@ -147,10 +147,12 @@ def heartbeat_script(random: Random) -> list[Json]:
 def replay_script(random: Random) -> list[Json]:
     """Audio that comes, is sent, acknowledged and sent again."""
     seconds = random.choice([0.05, 0.2, 600.0])
-    replay, steps = Replay(ReplayLimits(seconds)), [{"op": "new", "seconds": seconds}]
+    again = random.choice([0.0, 0.03, 60.0])
+    limits = ReplayLimits(seconds, again_s=again)
+    replay, steps = Replay(limits), [{"op": "new", "seconds": seconds, "again": again}]
     for _ in range(60):
         n = random.randint(1, 300)
-        what = random.choice(["append", "append", "jump", "take", "take", "acknowledge", "rewind"])
+        what = random.choice("append append jump take take acknowledge acknowledge rewind settle".split())
         step: Json = {"op": what, "n": n}
         if what in ("append", "jump"):
             step["start"] = replay.end + (n if what == "jump" else 0)
@@ -160,6 +162,8 @@ def replay_script(random: Random) -> list[Json]:
             replay.append(AudioFrame(Source.MIC, step["start"], pcm, step["start"] / 16, what == "jump"), 0.0)
         elif what == "take":
             step["returns"] = piece_of(replay.take(n))
+        elif what == "settle":
+            replay.settle()
         else:
             step["n"] = random.randint(0, max(1, replay.end))
             (replay.acknowledge if what == "acknowledge" else replay.rewind)(step["n"])

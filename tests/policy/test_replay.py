@@ -34,9 +34,11 @@ actions = st.lists(
 )
 
 
-@given(actions)
-def test_every_sample_reaches_the_server_once_and_in_order(script: list[tuple[str, int]]) -> None:
-    """Through cuts, partial frames and late acknowledgements nothing is lost, nothing doubled."""
+@given(actions, st.booleans())
+def test_every_sample_reaches_the_server_once_and_in_order(
+    script: list[tuple[str, int]], loses_acknowledged: bool
+) -> None:
+    """Through cuts, partial frames, late acknowledgements and power cuts nothing is lost, nothing doubled."""
     replay = Replay(ROOMY)
     captured: list[int] = []
     server: list[int] = []
@@ -57,7 +59,7 @@ def test_every_sample_reaches_the_server_once_and_in_order(script: list[tuple[st
             del server[max(0, len(server) - n) :]
             floor = captured[len(captured) - replay.samples] if replay.samples else replay.end
             next_wanted = server[-1] + 1 if server else 0
-            if next_wanted < floor:  # acknowledged means kept, so a server never forgets that
+            if next_wanted < floor and not loses_acknowledged:
                 server = [index for index in captured if index < floor]
                 next_wanted = floor
             replay.rewind(next_wanted)
@@ -90,7 +92,21 @@ def test_sending_again_begins_anywhere() -> None:
     assert (replay.unsent, replay.take(1000)) == (70, frame(130, 70))
     replay.acknowledge(100)
     replay.rewind(50)
-    assert (replay.unsent, replay.take(1000)) == (100, frame(100, 100))
+    assert (replay.unsent, replay.take(1000)) == (150, frame(50, 150))
+
+
+def test_acknowledged_audio_is_there_again_for_a_while() -> None:
+    """So many seconds of it, and none that belongs to an earlier session."""
+    replay = filled(*[1600] * 20, limits=ReplayLimits(again_s=0.5))
+    replay.acknowledge(32_000)
+    assert replay.samples == 0
+    replay.rewind(0)
+    assert (replay.samples, replay.unsent, replay.position) == (8000, 8000, 24_000)
+    assert replay.take(8000) == frame(24_000, 8000)
+    replay.acknowledge(32_000)
+    replay.settle()
+    replay.rewind(0)
+    assert (replay.samples, replay.take(8000)) == (0, None)
 
 
 def test_without_credit_nothing_is_taken() -> None:

@@ -89,6 +89,7 @@ readies = st.builds(
     limits=limits,
     provider=ids,
     model=ids,
+    last_event=st.none() | samples,
 )
 gaps = st.builds(
     lambda source, where, why, status: Gap(source, where[0], where[1], why, status),

@@ -72,6 +72,8 @@ def trouble(event: Shown) -> str:
         case Gap():
             seconds = to_seconds(event.end_sample - event.start_sample)
             return f"{seconds:.1f} s of {event.source} are {event.status}: {printable(event.reason)}"
+        case Revision(replaced, ()):
+            return f"{len(replaced)} lines are taken back: {printable(event.reason)}"
         case Error():
             return f"{event.code}: {printable(event.message)}"
         case LinkStatus():

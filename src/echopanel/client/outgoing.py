@@ -162,6 +162,8 @@ class Outgoing:
         """A new connection: go on from where the server stands, and ask again what was not answered."""
         for source, at in ready.sources.items():
             track = self.tracks[source]
+            if not ready.resumed:
+                track.replay.settle()  # an earlier session has it
             track.replay.acknowledge(at.next)
             track.replay.rewind(at.next)
             # A new session in the middle of a meeting never captured what came before it.

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from echopanel.client.events import LinkState, LinkStatus
 from echopanel.client.inbox import Inbox
 from echopanel.client.outgoing import Outgoing
 from echopanel.client.spool import Spool
 from echopanel.errors import ConnectionLost, EchoPanelError
+from echopanel.transcript import Revision
 from echopanel.wire import messages as m
+
+# So many finals can be taken back; a power cut costs a server those of seconds.
+FORGETTABLE = 1000
+LOST_BY_SERVER = "the server lost it in a power cut; what can be heard again comes again"
 
 
 class Pulse:
@@ -46,6 +52,7 @@ class Traffic:
         self.failure: EchoPanelError | None = None
         self._answered: set[str] = set()
         self._spool = spool
+        self._finals: deque[tuple[int, str]] = deque(maxlen=FORGETTABLE)  # numbers and segments
 
     def __repr__(self) -> str:
         return f"<Traffic {self.state} {self.outgoing!r} {self.inbox!r}>"
@@ -62,6 +69,9 @@ class Traffic:
         self.session = ready.session
         if not ready.resumed:
             self.last_event = 0
+            self._finals.clear()
+        elif ready.last_event is not None:
+            self._forget(ready.last_event)
         self.failure = None
         self.outgoing.restart(ready)
         state = LinkState.CATCHING_UP if self.outgoing.unsent > caught_up else LinkState.LIVE
@@ -83,8 +93,11 @@ class Traffic:
                     self._spool.acknowledge(message.source, message.sample)
             case m.PartialMessage(event) | m.GapMessage(_, event):
                 self.inbox.put(event)
-            case m.FinalMessage(_, event) | m.RevisionMessage(_, event):
+            case m.FinalMessage(number, event):
+                self._finals.append((number, event.segment.id))
                 self.inbox.put(event)
+            case m.RevisionMessage(_, revision):
+                self.inbox.put(revision)
             case m.Flow() | m.Error():
                 self.inbox.put(message)
             case m.Flushed(name):
@@ -94,6 +107,14 @@ class Traffic:
                 self.stopped = message
         self.work.fire()
         self.moved.fire()
+
+    def _forget(self, last_event: int) -> None:
+        """Take back what the server no longer has: the finals behind `last_event`."""
+        gone: list[str] = []
+        while self._finals and self._finals[-1][0] > last_event:
+            gone.append(self._finals.pop()[1])
+        if gone:
+            self.inbox.put(Revision(tuple(reversed(gone)), (), LOST_BY_SERVER))
 
     @property
     def connected(self) -> bool:

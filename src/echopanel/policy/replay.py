@@ -14,11 +14,13 @@ class ReplayLimits:
     """How much to keep per source; beyond it the oldest is dropped.
 
     The default covers all attempts to reconnect. `max_frames` and `ttl_s` allow the small classic setting.
+    `again_s` seconds of acknowledged audio are kept besides, for a server that lost them in a power cut.
     """
 
     seconds: float = 600.0
     max_frames: int | None = None
     ttl_s: float | None = None
+    again_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Replay:
         self.end = 0
         self._limits = limits
         self._kept: deque[Kept] = deque()
+        self._settled: deque[Kept] = deque()  # acknowledged not long ago
+        self._again = 0  # samples of those
         self._next = 0  # index of the frame in which or before which the cursor is
         self._behind = 0  # kept samples before the cursor
 
@@ -69,18 +73,30 @@ class Replay:
         self.samples += frame.count
         self.end = frame.end
         while self._is_over(now):
-            self.dropped += self._kept[0].frame.count
-            self._forget_oldest()
+            self.dropped += self._forget_oldest().frame.count
 
     def acknowledge(self, sample: int) -> None:
         """The server keeps everything before `sample`."""
         while self._kept and self._kept[0].frame.end <= sample:
-            self._forget_oldest()
+            self._settled.append(self._forget_oldest())
+            self._again += self._settled[-1].frame.count
+            while self._again > self._limits.again_s * SAMPLE_RATE:
+                self._again -= self._settled.popleft().frame.count
         if sample > self.cursor:
             self.rewind(sample)
 
+    def settle(self) -> None:
+        """What was acknowledged will not be wanted again."""
+        self._settled.clear()
+        self._again = 0
+
     def rewind(self, sample: int) -> None:
-        """Send from `sample` on, also what was sent before."""
+        """Send from `sample` on, also what was sent before, and even what was acknowledged."""
+        while self._settled and self._settled[-1].frame.end > sample:
+            self._kept.appendleft(self._settled.pop())
+            count = self._kept[0].frame.count
+            self._again -= count
+            self.samples += count
         self.cursor = sample
         self._next = self._behind = 0
         for kept in self._kept:
@@ -120,11 +136,12 @@ class Replay:
         while (frame := self.peek()) is not None and frame.end <= self.cursor:
             self._next += 1
 
-    def _forget_oldest(self) -> None:
-        count = self._kept.popleft().frame.count
-        self.samples -= count
-        self._behind = max(0, self._behind - count)
+    def _forget_oldest(self) -> Kept:
+        oldest = self._kept.popleft()
+        self.samples -= oldest.frame.count
+        self._behind = max(0, self._behind - oldest.frame.count)
         self._next = max(0, self._next - 1)
+        return oldest
 
     def _is_over(self, now: float) -> bool:
         limits = self._limits

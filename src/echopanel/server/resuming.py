@@ -50,6 +50,16 @@ async def ended_before(keeper: Keeper, session: str, window_s: float) -> Ended |
     return Ended(record, standing, Stopped(session, ledgers), time.monotonic() - age_s)
 
 
+def fresh_number(stored: Sequence[StoredEvent], created: datetime) -> int:
+    """Behind which number the events of a session go on that another process began at `created`.
+
+    Clients may have seen more events than a power cut left on disk. No number may mean two events, so these
+    begin at the age of the session in ms.
+    """
+    age_ms = int((datetime.now(UTC) - created).total_seconds() * 1000)
+    return max(age_ms, *(one.number for one in stored), 0)
+
+
 def digest(token: str) -> str:
     """What is kept of a resume token: enough to know it again, useless to whoever reads the disk."""
     return hashlib.sha256(token.encode()).hexdigest()

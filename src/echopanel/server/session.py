@@ -147,11 +147,6 @@ class LiveSession:
         return self._broadcast.audience
 
     @property
-    def last_event(self) -> int:
-        """The number of the newest event."""
-        return self._broadcast.last_event
-
-    @property
     def received(self) -> int:
         """Samples that came, of all sources."""
         return sum(track.pipeline.ledger.coverage().received for track in self._tracks.values())

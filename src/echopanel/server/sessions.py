@@ -17,7 +17,7 @@ from echopanel.engine.metrics import Metrics
 from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded, StoreError
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.server.resuming import Ended, ended_before, is_token, past_of, resume_record
+from echopanel.server.resuming import Ended, ended_before, fresh_number, is_token, past_of, resume_record
 from echopanel.server.roster import Entry, Roster
 from echopanel.server.session import LiveSession, SessionLimits
 from echopanel.server.stored import from_stored
@@ -126,7 +126,7 @@ class Sessions:
         entry = self.roster.get(start.session or "")
         if entry is None or entry.given_up or not is_token(start.resume_token, entry.session.record):
             raise Refused(UNKNOWN)
-        check_resume(start, entry.session.record, entry.session.last_event)
+        check_resume(start, entry.session.record)
         return entry
 
     async def _new(self, start: Start, token: str) -> Entry:
@@ -166,8 +166,9 @@ class Sessions:
         try:
             if resumed:
                 await self._keeper.write()  # so that `next` is what is really in the journal
-            ready = self._ready(session.id, token, session.standing(), resumed=resumed)
-            taken_over = await session.attach(outbox, ready, start.last_event)
+            known = await self._known(session.id, start) if resumed else None
+            ready = self._ready(session.id, token, session.standing(), known)
+            taken_over = await session.attach(outbox, ready, known or 0)
         except BaseException:
             if not resumed:
                 self.roster.give_up(entry)
@@ -191,19 +192,25 @@ class Sessions:
         session_id, token = ended.stopped.session, start.resume_token or ""
         if not is_token(token, ended.record):
             raise Refused(UNKNOWN)
-        store = self._keeper.transcripts
-        check_resume(start, ended.record, await self._keeper.store(store.last_event, session_id))
-        missed = await self._keeper.store(store.events_after, session_id, start.last_event)
-        ready = self._ready(session_id, token, ended.standing, resumed=True)
+        check_resume(start, ended.record)
+        known = await self._known(session_id, start)
+        missed = await self._keeper.store(self._keeper.transcripts.events_after, session_id, known)
+        ready = self._ready(session_id, token, ended.standing, known)
         outbox.preload([ready, *map(from_stored, missed), ended.stopped])
 
+    async def _known(self, session_id: str, start: Start) -> int:
+        """The newest event that both sides have: a power cut may have taken what the client saw behind it."""
+        return await self._keeper.store(self._keeper.transcripts.last_event, session_id, start.last_event)
+
     def _ready(
-        self, session_id: str, token: str, standing: dict[Source, SourceReady], *, resumed: bool
+        self, session_id: str, token: str, standing: dict[Source, SourceReady], known: int | None
     ) -> Ready:
+        """Where a session stands; `known`: it is resumed, behind that event."""
         return Ready(
             session=session_id,
             resume_token=token,
-            resumed=resumed,
+            resumed=known is not None,
+            last_event=known,
             sources=standing,
             limits=self._limits,
             provider=self._engine.settings.model.provider,
@@ -238,10 +245,11 @@ class Sessions:
         stored = await self._keeper.store(self._keeper.transcripts.events_after, session_id)
         found = await self._keeper.audio(self._keeper.found, session_id)
         pasts = {source: past_of(source, found[source], stored) for source in record.sources}
+        about = await self._keeper.store(self._keeper.transcripts.session, session_id)
         session = self._live(session_id, record)
         entry = self.roster.run(session)
         entry.detached_at = time.monotonic()
-        await session.recover(pasts, max((one.number for one in stored), default=0))
+        await session.recover(pasts, fresh_number(stored, about.created))
         log.info("session reopened", session=session_id, sources=list(record.sources))
 
     async def go_away(self, reason: str) -> None:
@@ -262,7 +270,7 @@ UNKNOWN = Error(
 )
 
 
-def check_resume(start: Start, record: ResumeRecord, last_event: int) -> None:
+def check_resume(start: Start, record: ResumeRecord) -> None:
     """Whether what a client says of the session that it resumes is true.
 
     Raises:
@@ -270,9 +278,3 @@ def check_resume(start: Start, record: ResumeRecord, last_event: int) -> None:
     """
     if set(start.sources) != set(record.sources):
         raise Refused(Error(ErrorCode.INVALID_START, "a resumed session keeps its sources; name the same"))
-    if start.last_event > last_event:
-        raise Refused(
-            Error(
-                ErrorCode.INVALID_START, f"start.last_event: the newest event of the session is {last_event}"
-            )
-        )

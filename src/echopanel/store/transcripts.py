@@ -183,12 +183,15 @@ class TranscriptStore:
             self._session(session)
             return self._events(session, number)
 
-    def last_event(self, session: str) -> int:
-        """Return the number of the newest event, 0 when there is none."""
+    def last_event(self, session: str, until: int | None = None) -> int:
+        """Return the number of the newest event, of those up to `until`; 0 when there is none."""
         with self._reading():
             self._session(session)
-            query = "SELECT coalesce(max(number), 0) FROM events WHERE session = ?"
-            return int(self._connection.execute(query, (session,)).fetchone()[0])
+            query = (
+                "SELECT coalesce(max(number), 0) FROM events "
+                "WHERE session = :session AND (:until IS NULL OR number <= :until)"
+            )
+            return int(self._connection.execute(query, {"session": session, "until": until}).fetchone()[0])
 
     def save_coverage(self, session: str, coverage: Mapping[Source, Coverage]) -> None:
         """Write the ledgers as they are now."""

@@ -61,6 +61,7 @@ def _ready(fields: Fields) -> m.Ready:
         limits=_limits(fields.child("limits")),
         provider=fields.identifier("provider"),
         model=fields.identifier("model"),
+        last_event=fields.integer("last_event") if fields.has("last_event") else None,
         version=version,
     )
 

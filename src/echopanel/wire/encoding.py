@@ -83,7 +83,8 @@ def _ready(ready: m.Ready) -> Json:
     sources = {name: {"next": source.next, "credit": source.credit} for name, source in ready.sources.items()}
     session = {"session": ready.session, "resume_token": ready.resume_token, "resumed": ready.resumed}
     model = {"provider": ready.provider, "model": ready.model}
-    return {"version": ready.version} | session | {"sources": sources, "limits": limits} | model
+    events = {} if ready.last_event is None else {"last_event": ready.last_event}
+    return {"version": ready.version} | session | {"sources": sources, "limits": limits} | model | events
 
 
 def _flow(flow: m.Flow) -> Json:

@@ -90,7 +90,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The session is open; audio may flow."""
+    """The session is open; audio may flow.
+
+    `last_event`, of a resumed session: the newest event that server and client both have.
+    """
 
     session: str
     resume_token: str
@@ -99,6 +102,7 @@ class Ready:
     limits: Limits
     provider: str
     model: str
+    last_event: int | None = None
     version: int = VERSION
 
 

@@ -85,7 +85,15 @@ class Rules:
             raise _broken("ready.session is another one than start asked to resume")
         self.credit = {name: Credit(source.next, source.credit) for name, source in ready.sources.items()}
         self.acked = {name: source.next for name, source in ready.sources.items()}
-        self.last_event = self.start.last_event if asked else 0
+        self.last_event = self._known(self.start.last_event, ready) if asked else 0
+
+    def _known(self, seen: int, ready: m.Ready) -> int:
+        """The newest event that both have; a server that does not say has all that the client saw."""
+        if ready.last_event is None:
+            return seen
+        if ready.last_event > seen:
+            raise _broken(f"ready.last_event is {ready.last_event}, and start.last_event was {seen}")
+        return ready.last_event
 
     def _audio(self, frame: AudioFrame) -> None:
         credit = self.credit[frame.source]

@@ -181,6 +181,7 @@ export class Client {
     this.#leaps.clear();
     for (const [source, at] of Object.entries(message.sources)) {
       const replay = this.#replays.get(source);
+      if (!message.resumed) replay.settle(); // an earlier session has it
       replay.acknowledge(at.next);
       replay.rewind(at.next);
       // A new session in the middle of a meeting never captured what came before it.

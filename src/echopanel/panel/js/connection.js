@@ -99,6 +99,7 @@ export class Connection {
       for (const [source, at] of Object.entries(message.sources)) {
         this.#credit.set(source, new Credit(at.next, at.credit));
       }
+      this.lastEvent = message.last_event ?? this.lastEvent; // a power cut may have cost the server what came behind it
     }
     if (message.type === "ack") this.#credit.get(message.source)?.grant(message.credit);
     if (message.type === "flow") {

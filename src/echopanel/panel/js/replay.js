@@ -9,14 +9,21 @@ export class Replay {
   dropped = 0; // samples that were thrown away unacknowledged, because they were too many
   end = 0;
   #kept = [];
+  #settled = []; // acknowledged not long ago
+  #again = 0; // samples of those
   #cursor = 0;
   #next = 0; // index of the frame in which or before which the cursor is
   #behind = 0; // kept samples before the cursor
   #maxSamples;
+  #maxAgain;
 
-  /** `seconds`: how much to keep; the default covers all attempts to reconnect. */
-  constructor(seconds = 600) {
+  /**
+   * `seconds`: how much to keep; the default covers all attempts to reconnect. `again` seconds of acknowledged audio
+   * are kept besides, for a server that lost them in a power cut.
+   */
+  constructor(seconds = 600, again = 60) {
     this.#maxSamples = seconds * SAMPLE_RATE;
+    this.#maxAgain = again * SAMPLE_RATE;
   }
 
   /** Samples from the cursor on. */
@@ -35,19 +42,35 @@ export class Replay {
     this.samples += frame.pcm.length;
     this.end = endOf(frame);
     while (this.samples > this.#maxSamples) {
-      this.dropped += this.#kept[0].pcm.length;
-      this.#forgetOldest();
+      this.dropped += this.#forgetOldest().pcm.length;
     }
   }
 
   /** The server keeps everything before `sample`. */
   acknowledge(sample) {
-    while (this.#kept.length > 0 && endOf(this.#kept[0]) <= sample) this.#forgetOldest();
+    while (this.#kept.length > 0 && endOf(this.#kept[0]) <= sample) {
+      const frame = this.#forgetOldest();
+      this.#settled.push(frame);
+      this.#again += frame.pcm.length;
+      while (this.#again > this.#maxAgain) this.#again -= this.#settled.shift().pcm.length;
+    }
     if (sample > this.#cursor) this.rewind(sample);
   }
 
-  /** Sends from `sample` on, also what was sent before. */
+  /** What was acknowledged will not be wanted again. */
+  settle() {
+    this.#settled = [];
+    this.#again = 0;
+  }
+
+  /** Sends from `sample` on, also what was sent before, and even what was acknowledged. */
   rewind(sample) {
+    while (this.#settled.length > 0 && endOf(this.#settled.at(-1)) > sample) {
+      const frame = this.#settled.pop();
+      this.#kept.unshift(frame);
+      this.#again -= frame.pcm.length;
+      this.samples += frame.pcm.length;
+    }
     this.#cursor = sample;
     this.#next = this.#behind = 0;
     for (const frame of this.#kept) {
@@ -99,10 +122,11 @@ export class Replay {
   }
 
   #forgetOldest() {
-    const count = this.#kept.shift().pcm.length;
-    this.samples -= count;
-    this.#behind = Math.max(0, this.#behind - count);
+    const oldest = this.#kept.shift();
+    this.samples -= oldest.pcm.length;
+    this.#behind = Math.max(0, this.#behind - oldest.pcm.length);
     this.#next = Math.max(0, this.#next - 1);
+    return oldest;
   }
 }
 

@@ -12,6 +12,7 @@ import { SAMPLE_RATE } from "./codec.js";
 export class Transcript {
   #session = "";
   #lines = new Map();
+  #events = new Map(); // the numbers of the finals, by the keys of their lines
   #gaps = []; // {event, source, from, to, status, reason}, in samples
   hasEcho = false; // whether the microphone heard the others out of the loudspeakers
   #shifts = {}; // per source: session clock minus sample clock, in seconds
@@ -31,10 +32,11 @@ export class Transcript {
     switch (message.type) {
       case "ready":
         this.#session = message.session;
-        return [];
+        return this.#forget(message.last_event ?? Infinity);
       case "partial":
         return this.#partial(message);
       case "final":
+        this.#events.set(this.#key(message.segment), message.event);
         return this.#arrive([message]);
       case "revision":
         return [...message.replaces.flatMap((id) => this.#remove(this.#key(id))), ...this.#arrive(message.segments)];
@@ -51,6 +53,15 @@ export class Transcript {
   toText(names, chosen = () => true) {
     const spoken = this.lines.filter((line) => line.kind === "speech" && line.final && line.stable && chosen(line));
     return spoken.map((line) => `[${clock(line.start)}] ${names[line.source]}: ${line.stable}\n`).join("");
+  }
+
+  /** The server has lost what came behind event `last`; what can be heard again comes again. */
+  #forget(last) {
+    const gone = [...this.#events].filter(([key, event]) => event > last && key.startsWith(this.#key("")));
+    return gone.flatMap(([key]) => {
+      this.#events.delete(key);
+      return this.#remove(key);
+    });
   }
 
   #partial({ segment, source, start, revision, stable, tail }) {
