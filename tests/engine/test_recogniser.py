@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from uvicorn.loops.auto import auto_loop_factory
 
 from echopanel.asr.fake import Script
 from echopanel.asr.provider import DecodeOptions, Model
@@ -58,6 +59,22 @@ async def test_what_waits_for_company_starts_also_alone() -> None:
         await asyncio.gather(*(rig.ask(session=name) for name in "abc"))
         await rig.ask(session="d")
         assert [len(call) for call in rig.calls] == [3, 1]
+
+
+def test_what_waits_for_company_starts_on_the_servers_event_loop() -> None:
+    """The timers of that one, other than those of asyncio's own, may go off a moment early."""
+
+    async def ask() -> None:
+        async with rigged() as rig:
+            rig.recogniser.gather_s = 0.15
+            await rig.ask()
+
+    async def ask_all() -> None:
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(ask() for _ in range(20)))
+
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(ask_all())
 
 
 async def test_finals_of_a_source_are_decoded_in_order() -> None:

@@ -224,9 +224,12 @@ class Recogniser:
 
     def _look_again(self) -> None:
         """What waits for company is to be started also if nothing else happens."""
-        due = self._timer is None or self._timer.when() <= asyncio.get_running_loop().time()
-        if self.gather_s and self._scheduler.depth and due:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._pump)
+        if self.gather_s and self._scheduler.depth and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None  # whether it is due cannot be read off it: clocks are rounded
+        self._pump()
 
     def _start(self, jobs: list[Job], now: float) -> None:
         tickets = self._take(jobs, now)
