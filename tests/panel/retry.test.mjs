@@ -13,10 +13,10 @@ test("retry and breaker decide as the Python client's do", () => {
   for (const script of vectors.retry) {
     const retry = new Retry();
     for (const { op, now, u, atLeast, returns } of script) {
-      if (op === "attempt") close(retry.attempt(now), returns);
+      if (op === "reconnect") retry.reset();
+      if (op === "attempt" || op === "reconnect") close(retry.attempt(now), returns);
       if (op === "failed") close(retry.failed(now, u, atLeast), returns);
       if (op === "ready") retry.ready(now);
-      if (op === "reset") retry.reset();
     }
   }
 });

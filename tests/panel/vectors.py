@@ -111,7 +111,7 @@ def retry_script(random: Random) -> list[Json]:
     retry, now, steps = Retry(Backoff(), Breaker(), 15, 5.0), 0.0, []
     for _ in range(60):
         now += random.choice([0.0, 0.5, 3.0, 20.0, 70.0])
-        what = random.choice(["attempt", "attempt", "failed", "failed", "ready", "reset"])
+        what = random.choice(["attempt", "attempt", "failed", "failed", "ready", "reconnect"])
         step: Json = {"op": what, "now": now}
         if what == "attempt":
             step["returns"] = retry.attempt(now)
@@ -122,6 +122,7 @@ def retry_script(random: Random) -> list[Json]:
             retry.ready(now)
         elif random.random() < 0.2:
             retry.reset()
+            step["returns"] = retry.attempt(now)
         else:
             continue
         steps.append(step)
