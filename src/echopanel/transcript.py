@@ -51,7 +51,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """Text of an utterance that is still being spoken: `stable` only ever grows, `tail` may change."""
+    """Text of an utterance that is still being spoken: `stable` only ever grows, `tail` may change.
+
+    `bleed`: so far it only repeats another source.
+    """
 
     segment_id: str
     source: Source
@@ -59,6 +62,7 @@ class Partial:
     start: float
     stable: str
     tail: str
+    bleed: bool = False
 
     @property
     def text(self) -> str:

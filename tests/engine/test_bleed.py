@@ -109,3 +109,46 @@ def test_a_session_that_is_reopened_knows_what_was_played() -> None:
     marker.remember((final(Source.SYSTEM, LINE, 1.0).segment,))
     marker.take(final(Source.MIC, LINE, 1.2))
     assert stage.shown() == [""]
+
+
+def own(text: str, revision: int = 1, at: float = 1.2) -> Partial:
+    """What the microphone hears."""
+    return Partial(f"{Source.MIC}-{at}", Source.MIC, revision, at, text, "")
+
+
+def marks(stage: Stage) -> list[bool]:
+    """Which partials of the microphone are marked, in the order they came."""
+    return [one.bleed for one in stage.published if isinstance(one, Partial) and one.source is Source.MIC]
+
+
+def test_a_partial_that_only_repeats_is_marked_at_once() -> None:
+    """Also when it is a little ahead; once more is said than was played it is not."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(partial("We should ship the new"))
+    marker.take(own("we should ship the new version"))
+    marker.take(own("we should ship the new version and I say again that this is not going to happen", 2))
+    assert marks(stage) == [True, False]
+
+
+def test_a_partial_that_repeats_nothing_is_shown() -> None:
+    """Talking at the same time is no echo, and the first words are not held back without a reason."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(partial("We should ship the new"))
+    marker.take(own("no"))
+    marker.take(own("no wait a moment please", 2))
+    assert marks(stage) == [False, False]
+
+
+def test_where_loudspeakers_are_heard_the_first_words_behind_them_are_taken_for_theirs() -> None:
+    """Even before any text of them is known; when they are silent they are not."""
+    stage = Stage(known=5.0)
+    marker = stage.marker()
+    marker.remember((final(Source.SYSTEM, LINE, 1.0).segment,))
+    marker.take(final(Source.MIC, LINE, 1.2))
+    stage.known = 8.0
+    marker.take(own("let us", at=8.2))
+    stage.known = 20.0
+    marker.take(own("let us", at=12.2))
+    assert marks(stage) == [True, False]

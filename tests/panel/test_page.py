@@ -176,6 +176,19 @@ async def test_what_the_microphone_overheard_is_hidden_and_can_be_shown(visit: V
     await check(visit.page, 1000)
 
 
+async def test_an_echo_does_not_flash_by_while_it_is_spoken(visit: Visit) -> None:
+    """Text that only repeats the others so far is not there; what turns out to be more is, and whole."""
+    await visit.start()
+    echo = Partial("mic-p", MIC, 1, 2.0, "hello", "there", bleed=True)
+    await visit.stage.say(final(1, "Hello there.", SYSTEM, 2.0), m.PartialMessage(echo))
+    await expect(visit.lines).to_have_count(2)
+    await expect(visit.lines.filter(visible=True)).to_have_count(1)
+    more = replace(echo, revision=2, tail="there and good morning", bleed=False)
+    await visit.stage.say(m.PartialMessage(more))
+    await expect(visit.lines.last.locator(".said")).to_have_text("hello there and good morning")
+    await expect(visit.lines.filter(visible=True)).to_have_count(2)
+
+
 async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> None:
     """New lines come below, a late one above, and what is being read stays; "jump to now" goes to the end."""
     await visit.start()

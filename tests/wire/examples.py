@@ -63,7 +63,7 @@ EXAMPLES: dict[Kind, m.Message] = {
     Kind.PING: m.Ping("p"),
     Kind.READY: ready(),
     Kind.ACK: m.Ack(MIC, 0, CREDIT),
-    Kind.PARTIAL: m.PartialMessage(Partial("mic-1", MIC, 1, 0.0, "hel", "lo")),
+    Kind.PARTIAL: m.PartialMessage(Partial("mic-1", MIC, 1, 0.0, "hel", "lo", bleed=True)),
     Kind.FINAL: final(),
     Kind.REVISION: m.RevisionMessage(1, Revision(("mic-0",), (segment(),), "repair")),
     Kind.GAP: gap(),

@@ -150,6 +150,8 @@ class Captions:
 
         shown = Text()
         for source, partial in sorted(self._open.items()):
+            if partial.bleed and not self._show_bleed:
+                continue
             label = f"{self._labels[source]}: " if source in self._labels else ""
             shown.append(f"[{clock(partial.start)}] {label}{printable(partial.stable)}")
             shown.append(f" {printable(partial.tail)}\n" if partial.tail else "\n", style="dim")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.policy.bleed import Bleed, may_repeat
+from echopanel.policy.overheard import AHEAD, repeats, words_ahead
 from echopanel.transcript import Final, Partial, Segment, Word
 
 # A final of the microphone waits at most this long for the text of what was played meanwhile.
@@ -18,6 +19,10 @@ HOLD_S = 5.0
 LOOK_S = 0.05
 # Words of the loudspeakers may be that much older than the segment that repeats them.
 REMEMBER_S = 30.0
+# What an utterance of the microphone repeats was said at most so long before it began.
+BEFORE_S = 2.0
+# One that begins while the loudspeakers speak, or so soon before, may be theirs although it is not in their text.
+BEHIND_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class BleedMarker:
     """Stands between the pipelines of a session and its reader.
 
     A final of the microphone that may repeat what the loudspeakers still say is held until that is final too.
+    A partial that only repeats them so far is marked as a whole.
     `known_until` gives the time on the session clock before which the text of the loudspeakers is final.
     """
 
@@ -41,6 +47,7 @@ class BleedMarker:
         self._policy = Bleed()
         self._heard: deque[Word] = deque()
         self._saying: dict[str, str] = {}
+        self._said_at = 0.0  # when text of the loudspeakers came, on the monotonic clock
         self._held: deque[_Held] = deque()
         self._filled = asyncio.Event()
 
@@ -53,11 +60,15 @@ class BleedMarker:
             case Final(segment) if segment.source is Source.MIC:
                 self._held.append(_Held(segment, time.monotonic() + HOLD_S))
                 self._filled.set()
+            case Partial(source=Source.MIC):
+                self._emit(replace(event, bleed=self._is_overheard(event)))
             case Final(segment):
+                self._said_at = time.monotonic()
                 self._saying.pop(segment.id, None)
                 self.remember((segment,))
                 self._emit(event)
             case Partial(source=Source.SYSTEM):
+                self._said_at = time.monotonic()
                 self._saying[event.segment_id] = event.text
                 if not event.text:
                     del self._saying[event.segment_id]
@@ -88,6 +99,17 @@ class BleedMarker:
                 await asyncio.sleep(LOOK_S)
             else:
                 self._filled.clear()
+
+    def _is_overheard(self, partial: Partial) -> bool:
+        """Whether a partial of the microphone only repeats the loudspeakers; where that is usual, or begins so."""
+        unknown = self._known_until() <= partial.start + BEHIND_S
+        ahead = words_ahead(time.monotonic() - self._said_at) if unknown or self._saying else 1
+        if unknown and self._policy.usual and partial.text:
+            likely = AHEAD if self._saying else ahead
+            if len(partial.text.split()) <= likely:
+                return True
+        before = [word.text for word in self._heard if word.start >= partial.start - BEFORE_S]
+        return repeats(partial.text, " ".join([*before, *self._saying.values()]), ahead)
 
     def _publish(self) -> None:
         while self._held and self._is_ready(self._held[0]):

@@ -65,6 +65,11 @@ class Bleed:
         lag = f"{median(self._lags):+.2f} s" if self._lags else "none yet"
         return f"<Bleed lag {lag}>"
 
+    @property
+    def usual(self) -> bool:
+        """Whether the microphone is known to hear the loudspeakers."""
+        return bool(self._lags)
+
     def judge(self, words: Sequence[Word], heard: Sequence[Word]) -> tuple[bool, ...]:
         """For each of `words` whether it repeats one of `heard`; both in order, on the session clock."""
         marks = [False] * len(words)
@@ -136,7 +141,7 @@ class Bleed:
         return True
 
     def _is_usual(self, lag: float) -> bool:
-        return bool(self._lags) and abs(lag - median(self._lags)) <= self._settings.known_s
+        return self.usual and abs(lag - median(self._lags)) <= self._settings.known_s
 
     def _is_played(self, word: Word, heard: Sequence[Word]) -> bool:
         """Whether some word was played just when this one would be its repetition."""
@@ -169,10 +174,15 @@ def _letters(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
 
 
+def spelled(text: str) -> list[str]:
+    """The words of a text as they are compared: without case and punctuation."""
+    return [word for part in text.split() if (word := _letters(part))]
+
+
 def may_repeat(words: Sequence[Word], text: str) -> bool:
     """Whether `words` may repeat what is still being said, of which `text` has been heard so far."""
     own = [_letters(word.text) for word in words]
-    other = [_letters(word) for word in text.split()]
+    other = spelled(text)
     if len(own) < 2 or len(other) < 2:
         return bool(set(own) & set(other))
     return not set(pairwise(own)).isdisjoint(pairwise(other))

@@ -102,6 +102,7 @@ def _partial(fields: Fields) -> m.PartialMessage:
             start=fields.number("start"),
             stable=fields.text("stable"),
             tail=fields.text("tail"),
+            bleed=fields.flag("bleed", default=False),
         )
     )
 

@@ -238,8 +238,9 @@ function write(item, line) {
     said.replaceChildren(...line.parts.map(({ text, echo }) => element("span", echo ? "stable overheard" : "stable", `${text} `)));
     return;
   }
-  said.replaceChildren(element("span", "stable", line.stable));
-  if (line.tail) said.append(line.stable ? " " : "", element("span", "tail", line.tail));
+  const kind = line.echo ? " overheard" : "";
+  said.replaceChildren(element("span", `stable${kind}`, line.stable));
+  if (line.tail) said.append(line.stable ? " " : "", element("span", `tail${kind}`, line.tail));
 }
 
 function gapText({ status, seconds }) {

@@ -7,7 +7,8 @@ import { SAMPLE_RATE } from "./codec.js";
  * `end`, `status` (`pending` or `lost`) and `seconds`. `start` is in seconds on the session clock.
  *
  * Of words that the microphone only heard out of the loudspeakers `stable` has none; `parts` (`[{text, echo}]`, null
- * where there are no such words) has all, and `echo` says that there are no others.
+ * where there are no such words) has all, and `echo` says that there are no others. Of text that is not final `echo` says
+ * whether it is only that so far.
  */
 export class Transcript {
   #session = "";
@@ -64,12 +65,12 @@ export class Transcript {
     });
   }
 
-  #partial({ segment, source, start, revision, stable, tail }) {
+  #partial({ segment, source, start, revision, stable, tail, bleed: echo = false }) {
     const key = this.#key(segment);
     const known = this.#lines.get(key);
     if (known?.final || known?.revision > revision) return [];
     if (!stable && !tail) return this.#remove(key); // taken back: there was nothing to be heard
-    return this.#put({ key, kind: "speech", source, start, revision, stable, tail, final: false });
+    return this.#put({ key, kind: "speech", source, start, revision, stable, tail, echo, final: false });
   }
 
   #arrive(segments) {
