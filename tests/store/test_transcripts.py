@@ -20,6 +20,7 @@ from echopanel.audio import Source
 from echopanel.errors import StoreError, UnknownSession
 from echopanel.store import schema
 from echopanel.store.disk import DiskError, Trouble
+from echopanel.store.migrations import MIGRATIONS
 from echopanel.store.transcripts import (
     ResumeRecord,
     SessionRecord,
@@ -370,7 +371,7 @@ def test_an_older_schema_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyte
         ("ALTER TABLE sessions ADD COLUMN mood TEXT",),
         ("UPDATE sessions SET mood = 'fine'", "UPDATE sessions SET title = title || mood"),
     )
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS + further)
+    monkeypatch.setattr(schema, "MIGRATIONS", MIGRATIONS + further)
     for _ in range(2):
         with TranscriptStore(tmp_path) as opened:
             assert opened.session(SESSION).title == "Standupfine"
@@ -381,7 +382,7 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     TranscriptStore(tmp_path).close()
     broken = (("ALTER TABLE sessions ADD COLUMN mood TEXT", "SELECT nonsense"),)
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS + broken)
+        patched.setattr(schema, "MIGRATIONS", MIGRATIONS + broken)
         with pytest.raises(StoreError, match="nonsense"):
             TranscriptStore(tmp_path)
     with TranscriptStore(tmp_path) as opened:

@@ -21,7 +21,7 @@ LOOK_S = 0.05
 REMEMBER_S = 30.0
 # What an utterance of the microphone repeats was said at most so long before it began.
 BEFORE_S = 2.0
-# One that begins while the loudspeakers speak, or so soon before, may be theirs although it is not in their text.
+# One that begins while the loudspeakers speak, or so soon before, may be theirs although their text lacks it.
 BEHIND_S = 0.5
 
 
@@ -101,7 +101,7 @@ class BleedMarker:
                 self._filled.clear()
 
     def _is_overheard(self, partial: Partial) -> bool:
-        """Whether a partial of the microphone only repeats the loudspeakers; where that is usual, or begins so."""
+        """Whether a partial only repeats the loudspeakers, or begins as if it did where that is usual."""
         unknown = self._known_until() <= partial.start + BEHIND_S
         ahead = words_ahead(time.monotonic() - self._said_at) if unknown or self._saying else 1
         if unknown and self._policy.usual and partial.text:

@@ -21,7 +21,7 @@ _TERM = re.compile(r'"([^"]*)"?|([^\s"]+)')
 _SESSIONS: Constant = """
     WITH counted AS (
         SELECT session, count(*) AS hits FROM search JOIN segments ON key = search.rowid
-        WHERE search MATCH :match AND NOT echo GROUP BY session
+        WHERE search MATCH :match GROUP BY session
     )
     SELECT sessions.*, coalesce(hits, 0) AS hits FROM sessions LEFT JOIN counted ON counted.session = id
     WHERE hits > 0 OR instr(lower(title), lower(:title)) > 0
@@ -31,7 +31,7 @@ _FIRST: Constant = """
     SELECT key FROM (
         SELECT key, row_number() OVER (PARTITION BY session ORDER BY start) AS place
         FROM search JOIN segments ON key = search.rowid
-        WHERE search MATCH :match AND NOT echo AND session IN (SELECT value FROM json_each(:sessions))
+        WHERE search MATCH :match AND session IN (SELECT value FROM json_each(:sessions))
     ) WHERE place <= :most
 """
 _HITS: Constant = """
@@ -73,8 +73,8 @@ def search(connection: sqlite3.Connection, query: str, limit: int, offset: int) 
     """Sessions with a segment that has all terms of `query`, or with `query` in the title, newest first.
 
     Terms are words or "quoted phrases"; the last word may be the beginning of one. Case and accents do not
-    matter. A query without a letter or digit finds nothing; a segment that is only overheard is not found,
-    because the other source has its words.
+    matter. A query without a letter or digit finds nothing. Words that were only overheard are not found,
+    because the other source has them.
     """
     match = to_match(query)
     if not match:
