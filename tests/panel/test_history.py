@@ -95,6 +95,22 @@ async def test_meetings_are_listed_by_day_with_what_became_of_them(served: Serve
         await expect(page.locator(".meeting")).to_have_count(2)
 
 
+async def test_the_list_stays_true_while_it_is_open(served: Served, browser: Browser) -> None:
+    """Meetings that begin, are renamed and end appear as they are; nobody loses their place by it."""
+    store = served.server.keeper.transcripts
+    async with opened(browser, served, "#/history") as page:
+        await page.get_by_role("link", name="Standup").focus()
+        async with served.started(Source.MIC, Source.SYSTEM, title="Weekly") as client:
+            await expect(page.locator(".open")).to_have_text(["Weekly", "Untitled meeting", "Standup"])
+            await expect(page.locator(".badge")).to_have_text("Running now")
+            await expect(page.get_by_role("link", name="Standup")).to_be_focused()
+            await client.stop()
+        await expect(page.locator(".badge")).to_have_count(0)
+        await served.server.keeper.store(store.rename, BUDGET, "Budget")
+        await served.server.keeper.store(store.delete, STANDUP)
+        await expect(page.locator(".open")).to_have_text(["Weekly", "Budget"])
+
+
 async def test_search_marks_what_it_found_and_leads_there(served: Served, browser: Browser) -> None:
     """While somebody types; what was said is text, whatever it looks like; nothing found is said."""
     async with opened(browser, served, "#/history") as page:

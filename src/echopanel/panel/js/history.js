@@ -6,6 +6,8 @@ import { accounted, duration } from "./words.js";
 
 const PAGE = 50; // sessions fetched at a time
 const TYPING_MS = 200;
+const LOOK_MS = 3000; // how often to look whether the list is still true while it is open
+const MOST = 1000; // the server tells of no more at once
 
 /** The list of kept and running meetings, and the search in what was said. */
 export class History {
@@ -17,6 +19,8 @@ export class History {
   #asked = 0; // a number for each question, so that a late answer to an earlier one is not shown
   #lastDay = "";
   #timer = null;
+  #looking = null;
+  #sessions = []; // what the list shows, as the server told it
 
   /** `page(id)` gives an element of the page; `onError(error)` is told when the server refuses. */
   constructor({ page, access, onError }) {
@@ -28,15 +32,39 @@ export class History {
     page("older").addEventListener("click", () => this.#load());
   }
 
-  /** Shows the newest. */
-  refresh() {
+  /** Shows the newest, and from now on what changes. */
+  open() {
+    this.#looking ??= setInterval(() => this.#look(), LOOK_MS);
+    return this.#refresh();
+  }
+
+  /** Looks for changes no more. */
+  close() {
+    clearInterval(this.#looking);
+    this.#looking = null;
+  }
+
+  #refresh() {
     this.#count = 0;
     return this.#load();
   }
 
+  /** Draws the list anew if meetings began, ended, were renamed or deleted; what had the focus keeps it. */
+  async #look() {
+    if (document.visibilityState === "hidden" || this.#count > MOST) return;
+    const asked = this.#asked;
+    const sessions = await this.#access.sessions(this.#query, Math.max(PAGE, this.#count), 0).catch(() => null);
+    if (sessions === null || asked !== this.#asked || same(sessions, this.#sessions)) return;
+    const found = this.#page("found");
+    const focused = found.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    this.#clear();
+    this.#show(sessions);
+    if (focused) found.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
   #typed() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.refresh(), TYPING_MS);
+    this.#timer = setTimeout(() => this.#refresh(), TYPING_MS);
   }
 
   async #load() {
@@ -57,12 +85,15 @@ export class History {
   }
 
   #clear() {
+    this.#count = 0;
     this.#lastDay = "";
+    this.#sessions = [];
     this.#page("found").replaceChildren();
   }
 
   #show(sessions) {
-    this.#count += sessions.length;
+    this.#sessions.push(...sessions);
+    this.#count = this.#sessions.length;
     this.#page("older").hidden = sessions.length < PAGE;
     for (const session of sessions) this.#append(session);
     this.#page("nothing").hidden = this.#count > 0;
@@ -83,6 +114,12 @@ export class History {
     }
     this.#page("found").lastElementChild.querySelector("ol").append(item(session));
   }
+}
+
+/** Whether two lists look the same; of a meeting that runs only that is shown, and its ledger grows all the time. */
+function same(sessions, others) {
+  const shown = (all) => JSON.stringify(all.map((one) => (one.state === "live" ? { ...one, coverage: null } : one)));
+  return shown(sessions) === shown(others);
 }
 
 function item(session) {

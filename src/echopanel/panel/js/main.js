@@ -61,8 +61,9 @@ let route = readRoute(location.hash);
 async function go() {
   route = readRoute(location.hash);
   if (route.view !== "session") reading.close();
+  if (route.view !== "history") past.close();
   arrange();
-  if (route.view === "history") await past.refresh();
+  if (route.view === "history") await past.open();
   if (route.view === "session") await reading.open(route.id, route.at).catch(refused);
 }
 
