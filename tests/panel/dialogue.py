@@ -29,12 +29,20 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One side, as a file: silence while the other one speaks. `words`: each with its end in seconds."""
+    """One side, as a file: silence while the other one speaks.
+
+    `said`: its utterances; `words`: each with its end in seconds.
+    """
 
     path: Path
-    text: str
+    said: tuple[str, ...]
     seconds: float
     words: tuple[tuple[str, float], ...]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return " ".join(self.said)
 
 
 def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
@@ -92,5 +100,5 @@ def track(path: Path, said: list[Turn]) -> Track:
         words += [(word, begin + end) for word, end in turn.words]
         pieces += [turn.samples, pause]
     samples = np.concatenate(pieces)
-    text = " ".join(turn.text for turn in said if turn.text)
-    return Track(write_wav(path, samples), text, len(samples) / SAMPLE_RATE, tuple(words))
+    texts = tuple(turn.text for turn in said if turn.text)
+    return Track(write_wav(path, samples), texts, len(samples) / SAMPLE_RATE, tuple(words))

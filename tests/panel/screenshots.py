@@ -9,7 +9,7 @@ import asyncio
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,15 +20,21 @@ import av
 import av.filter
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
+from echopanel.audio import SAMPLE_RATE, Source
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Segment
+from echopanel.wire import messages as m
+from tests.client.scripted import listening
 from tests.e2e.programs import Server, echopanel, serving
 from tests.helpers.speech import REPOSITORY, Speech, load_corpus
 from tests.panel.conftest import chromium
 from tests.panel.dialogue import Track, dialogue
+from tests.panel.stage import Stage
+from tests.panel.waiting import until
 
 IMAGES = REPOSITORY / "docs" / "images"
 DIALOGUE_S = 75.0
 SPEED = "8"
-STANDSTILL_S = 12.0
+PLANS = ("full quality", "text comes less often", "smaller model", "second source later")
 PHONE: ViewportSize = {"width": 390, "height": 780}
 SIDE: ViewportSize = {"width": 460, "height": 700}
 DESK: ViewportSize = {"width": 1040, "height": 760}
@@ -164,21 +170,54 @@ async def history(studio: Studio, server: Server) -> None:
         await shoot(page, "meeting")
 
 
-async def overloaded(studio: Studio, data: Path) -> None:
-    """A machine that stands still for a while, with a short queue: some speech has to wait for its turn."""
-    # A machine that stands still looks like a recogniser that hangs.
-    short = ("queue_mic=1", "queue_system=1", "max_inference=1", "stuck_after_s=60")
-    with serving(data, *(part for one in short for part in ("--set", f"engine.{one}"))) as server:
-        async with studio.page(server.url, SIDE) as page:
-            await studio.start(page)
-            await expect(page.locator("#lines > .speech")).to_have_count(2, timeout=60_000)
-            server.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(STANDSTILL_S)
-            server.process.send_signal(signal.SIGCONT)
-            await expect(page.locator(".gap").first).to_be_visible()
-            await shoot(page, "gap")
-            await page.get_by_role("button", name="Stop").click()
-            await expect(page.locator("#summary")).to_be_visible(timeout=60_000)
+async def degraded(studio: Studio, _data: Path) -> None:
+    """A machine with too much to do. The page is the real one; its server does as a loaded one would."""
+    stage = Stage()
+    turns = zip(studio.mic.said, studio.others.said, strict=False)
+    lines = [line for both in turns for line in zip(Source, both, strict=True)]
+    async with listening(stage), studio.page(stage.url, SIDE) as page:
+        await studio.start(page)
+        await stage.say(*loaded_flows(), *put_off(lines))
+        await expect(page.locator(".gap").first).to_be_visible()
+        await until(lambda: stage.seconds(Source.SYSTEM) > 4)  # levels to be seen
+        await shoot(page, "degraded")
+
+
+def put_off(said: Sequence[tuple[Source, str]]) -> Iterator[m.ServerMessage]:
+    """What both said up to now, but the last words of the others: those are put off."""
+    at = 41.0
+    for number, (source, text) in enumerate(said[:5], 1):
+        length = len(text) / 15
+        first, end = (round(second * SAMPLE_RATE) for second in (at, at + length))
+        yield m.FinalMessage(number, Final(Segment(f"s{number}", source, at, at + length, text, first, end)))
+        at += length + 0.7
+    first, end = round(at * SAMPLE_RATE), round((at + 12) * SAMPLE_RATE)
+    yield m.GapMessage(6, Gap(Source.SYSTEM, first, end, "backlog_full", GapStatus.PENDING))
+    yield m.PartialMessage(
+        Partial("mic-p", Source.MIC, 1, at + 12.6, "Sorry, could you say", "that once more")
+    )
+
+
+def loaded_flows() -> Iterator[m.Flow]:
+    """Two minutes in which the load rises."""
+    for second in range(120):
+        rise = 1 / (1 + 2.7 ** ((60 - second) / 12))
+        load, lag = 0.3 + 1.05 * rise + 0.05 * (second % 3), 0.4 + 1.9 * rise + 0.3 * (second % 4)
+        level = min(3, round(3 * rise))
+        source = m.SourceFlow(lag, 1, 100, 0.01, lag, 960_000, Coverage())
+        reason = f"load {load:.2f} for 10 s" if level else ""
+        yield m.Flow(
+            level,
+            PLANS[level],
+            reason,
+            load,
+            0.1,
+            0.1,
+            0.2,
+            1.5,
+            3,
+            {Source.MIC: source, Source.SYSTEM: source},
+        )
 
 
 async def quiet(studio: Studio, data: Path) -> None:
@@ -197,7 +236,7 @@ async def main(scenes: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         mic, others = dialogue(directory, DIALOGUE_S)
-        for name, scene in {"quiet": quiet, "overloaded": overloaded}.items():
+        for name, scene in {"quiet": quiet, "degraded": degraded}.items():
             if name in scenes or not scenes:
                 async with chromium(mic.path, "--use-fake-ui-for-media-stream") as browser:
                     await scene(Studio(browser, mic, others), directory / name)

@@ -18,6 +18,7 @@ PURE = {
     "framer.js",
     "level.js",
     "phase.js",
+    "quality.js",
     "replay.js",
     "resample.js",
     "retry.js",

@@ -144,6 +144,10 @@ async def test_both_sources_share_one_timeline_and_are_told_apart(visit: Visit) 
     assert len(set(looks)) == 2
 
 
+LATER = "12 s being recognised later: this computer has too much to do"
+NEVER = "2.0 s could not be recognised: the sound never arrived"
+
+
 async def test_a_gap_is_shown_and_filled_when_its_text_comes(visit: Visit) -> None:
     """What is put off says so in place; a revision takes its place, and replaces what it names."""
     await visit.start()
@@ -151,11 +155,11 @@ async def test_a_gap_is_shown_and_filled_when_its_text_comes(visit: Visit) -> No
     lost = Gap(MIC, 20 * SAMPLE_RATE, 22 * SAMPLE_RATE, "not_received", GapStatus.LOST)
     await visit.stage.say(final(1, "One."), m.GapMessage(2, pending), m.GapMessage(3, lost))
     said = visit.lines.locator(".said")
-    await expect(said).to_have_text(["One.", "12 s being recognised later", "2.0 s could not be recognised"])
+    await expect(said).to_have_text(["One.", LATER, NEVER])
     first = Segment("mic-1r", MIC, 0.0, 1.0, "One!", 0, SAMPLE_RATE)
     late = Segment("mic-2", MIC, 4.0, 16.0, "Two.", 4 * SAMPLE_RATE, 16 * SAMPLE_RATE)
     await visit.stage.say(m.RevisionMessage(4, Revision(("mic-1",), (first, late), "repair")))
-    await expect(said).to_have_text(["One!", "Two.", "2.0 s could not be recognised"])
+    await expect(said).to_have_text(["One!", "Two.", NEVER])
 
 
 async def test_what_the_microphone_overheard_is_hidden_and_can_be_shown(visit: Visit) -> None:
@@ -190,7 +194,7 @@ async def test_an_echo_does_not_flash_by_while_it_is_spoken(visit: Visit) -> Non
 
 
 async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> None:
-    """New lines come below, a late one above, and what is being read stays; "jump to now" goes to the end."""
+    """New lines come below, a late one or a banner above, and what is read stays; "jump to now" goes on."""
     await visit.start()
     await visit.stage.say(*(final(n, f"Line {n}.", start=10.0 * n) for n in range(1, 60)))
     await expect(visit.lines.last).to_be_in_viewport()
@@ -204,6 +208,10 @@ async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> Non
         final(60, "Late.", start=11.0), final(61, "New.", start=900.0), partial(1, "and", "on")
     )
     await expect(visit.lines).to_have_count(62)
+    assert await read.bounding_box() == pytest.approx(before, abs=1)
+    await visit.stage.say(REDUCED)
+    await expect(visit.page.locator("#banner")).to_be_visible()
+    await visit.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert await read.bounding_box() == pytest.approx(before, abs=1)
     await visit.button("Jump to now").click()
     await expect(visit.lines.filter(has_text="New.")).to_be_in_viewport()
@@ -417,9 +425,10 @@ async def test_lag_quality_and_load_are_told_and_drawn(visit: Visit) -> None:
     await visit.stage.say(replace(REDUCED, level=0, plan="full quality", load=0.4), REDUCED)
     await expect(visit.page.locator("#vitals")).to_have_text("2.4 s behind")
     await expect(visit.status).to_have_text("Live, at reduced quality")
+    await expect(visit.page.locator("#banner-text")).to_contain_text("a quicker model listens")
     await visit.page.locator("#vitals").click()
     details = visit.page.locator("#vitals-panel")
-    for told in ("Smaller model", "load 1.1 for 10 s", "110 %", "tiny"):
+    for told in ("Quicker model", "load 1.1 for 10 s", "110 %", "tiny"):
         await expect(details).to_contain_text(told)
     drawn = await details.locator(".lag-chart polyline").get_attribute("points")
     assert drawn is not None

@@ -4,7 +4,8 @@ import { panel, vectors } from "./shared.mjs";
 
 const { Transcript, clock } = await panel("transcript.js");
 const { Phase } = await panel("phase.js");
-const { describe, describeIdle, describeWatching } = await panel("status.js");
+const { describeGap, quality } = await panel("quality.js");
+const { describe, describeIdle, describeRefusal, describeWatching } = await panel("status.js");
 const { summarise } = await panel("words.js");
 
 const partial = (revision, stable, tail = "", segment = "mic-1") => ({
@@ -133,6 +134,7 @@ test("every state has its plain words", () => {
     [client({ phase: Phase.CONNECTING }), null, "Reconnecting"],
     [client(), flow(), "Live"],
     [client(), flow({}, 1), "Live, at reduced quality"],
+    [client(), { ...flow(), plan: "going away" }, "The server is about to stop"],
     [client({ unsentS: 12.2 }), flow(), "Catching up, 12 s behind"],
     [client(), flow({ backlog_s: 9, lag_s: 6.6 }), "Catching up, 7 s behind"],
     [client(), flow({ backlog_s: 0, lag_s: 6.6 }), "Live"],
@@ -147,6 +149,19 @@ test("every state has its plain words", () => {
     [client({ phase: Phase.STOPPED }), null, "Stopped"],
   ];
   for (const [state, said, text] of cases) assert.equal(describe(state, said, 6.5).text, text);
+});
+
+test("a meeting that cannot be opened is explained", () => {
+  const cases = [[404, "There is no such meeting"], [0, "No server"], [500, "The meeting cannot be opened"]];
+  for (const [status, text] of cases) assert.equal(describeRefusal({ status, message: "why" }).text, text);
+});
+
+test("quality and gaps are told with their reasons", () => {
+  assert.match(quality({ level: 2, plan: "smaller model (tiny)" }).why, /quicker model/);
+  assert.match(quality({ level: 9, plan: "something new" }).why, /something new/);
+  const gap = { status: "pending", seconds: 12.2, reason: "backlog_full" };
+  assert.equal(describeGap(gap), "12 s being recognised later: this computer has too much to do");
+  assert.equal(describeGap({ ...gap, status: "lost", seconds: 2, reason: "new" }), "2.0 s could not be recognised");
 });
 
 test("what its user can do about it is offered", () => {

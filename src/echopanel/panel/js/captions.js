@@ -1,3 +1,4 @@
+import { describeGap } from "./quality.js";
 import { clock } from "./transcript.js";
 
 /** What the sources are called. */
@@ -21,6 +22,7 @@ export class Captions {
   #waiting = []; // changes to be shown
   #timer = null;
   #following = true;
+  #top = null; // where the view begins on the screen, in pixels; null while it is not shown
   #tabStop = null;
   #wanted = null; // the time, in seconds, of a line to go to once it is there
 
@@ -35,7 +37,7 @@ export class Captions {
     list.addEventListener("click", (event) => this.#clicked(event.target));
     list.addEventListener("keydown", (event) => this.#pressed(event));
     jump.addEventListener("click", () => this.follow());
-    new ResizeObserver(() => this.#following && this.#toEnd()).observe(scroller);
+    new ResizeObserver(() => this.#resized()).observe(scroller);
   }
 
   /** Shows the changes that a Transcript reports; what comes at once is drawn at once. */
@@ -103,6 +105,14 @@ export class Captions {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     this.#following = scrollHeight - scrollTop - clientHeight < AT_END_PX;
     this.#jump.hidden = this.#following;
+  }
+
+  /** A banner that comes or goes moves the view, but not what is being read in it. */
+  #resized() {
+    const { top, height } = this.#scroller.getBoundingClientRect();
+    if (this.#following) this.#toEnd();
+    else if (this.#top !== null && height > 0) this.#shift(top - this.#top);
+    this.#top = height > 0 ? top : null;
   }
 
   /** The first line in view and where it is: what a reader who scrolled up is reading, and must not move. */
@@ -230,7 +240,7 @@ function write(item, line) {
   const said = item.querySelector(".said");
   if (line.kind === "gap") {
     item.dataset.status = line.status;
-    said.textContent = gapText(line);
+    said.textContent = describeGap(line);
     return;
   }
   item.classList.toggle("echo", line.echo === true);
@@ -241,11 +251,6 @@ function write(item, line) {
   const kind = line.echo ? " overheard" : "";
   said.replaceChildren(element("span", `stable${kind}`, line.stable));
   if (line.tail) said.append(line.stable ? " " : "", element("span", `tail${kind}`, line.tail));
-}
-
-function gapText({ status, seconds }) {
-  const length = seconds < 3 ? seconds.toFixed(1) : Math.round(seconds);
-  return status === "pending" ? `${length} s being recognised later` : `${length} s could not be recognised`;
 }
 
 function element(name, className, text = "") {

@@ -1,4 +1,5 @@
 import { Phase } from "./phase.js";
+import { quality } from "./quality.js";
 
 const BEHIND_S = 2; // less than this nobody notices
 const LAG_S = 3;
@@ -35,7 +36,8 @@ function live(client, flow) {
   const lag = Math.max(0, ...lags.map((source) => source.lag_s ?? 0));
   const behind = Math.max(client.unsentS, lag > LAG_S ? lag : 0);
   if (behind > BEHIND_S) return say("warn", `Catching up, ${Math.round(behind)} s behind`);
-  if (flow?.level > 0) return say("warn", "Live, at reduced quality", flow.reason);
+  if (flow?.plan === "going away") return say("warn", "The server is about to stop", "Everything that it has heard is kept.");
+  if (flow?.level > 0) return say("warn", "Live, at reduced quality", quality(flow).why);
   return say("good", "Live");
 }
 

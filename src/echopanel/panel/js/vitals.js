@@ -1,4 +1,5 @@
 import { ceiling, draw } from "./chart.js";
+import { quality } from "./quality.js";
 import { delay } from "./words.js";
 
 const SECONDS = 120; // of history in the charts; the server reports about once a second
@@ -41,10 +42,11 @@ export class Vitals {
     const most = ceiling(Math.max(...this.#series.lag.filter((one) => one !== null), 0), LEAST_LAG_S);
     this.#write(this.#root, { lag: behind });
     const load = flow.load === undefined ? "–" : `${Math.round(flow.load * 100)} %`;
-    const quality = capital(flow.plan || "full quality");
-    this.#write(this.#panel, { lag: behind, load, quality, model, most: `${most} s`, reason: flow.level > 0 ? flow.reason : "" });
+    const { name, why } = quality(flow);
+    const reason = why && [why, flow.reason && `(${flow.reason})`].filter(Boolean).join(" ");
+    this.#write(this.#panel, { lag: behind, load, quality: name, model, most: `${most} s`, reason });
     this.#root.dataset.tone = flow.level > 0 ? "warn" : "idle";
-    this.#root.setAttribute("aria-label", `Text is ${behind} behind. ${quality}, load ${load}.`);
+    this.#root.setAttribute("aria-label", `Text is ${behind} behind. Quality: ${name}. Load: ${load}.`);
     const { lag: lags, load: loads } = this.#series;
     draw(this.#root.querySelector("svg"), { lag: lags }, { ...SMALL, most });
     draw(this.#panel.querySelector(".lag-chart"), { lag: lags }, { ...LARGE, most });
@@ -63,8 +65,4 @@ export class Vitals {
 function lagOf(flow) {
   const lags = Object.values(flow.sources).map((source) => source.lag_s).filter((lag) => typeof lag === "number");
   return lags.length > 0 ? Math.max(...lags) : null;
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
