@@ -29,20 +29,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One side, as a file: silence while the other one speaks.
-
-    `said`: its utterances; `words`: each with its end in seconds.
-    """
+    """One side, as a file: silence while the other one speaks. `words`: each with its end in seconds."""
 
     path: Path
-    said: tuple[str, ...]
+    text: str
     seconds: float
     words: tuple[tuple[str, float], ...]
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return " ".join(self.said)
 
 
 def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
@@ -100,5 +92,5 @@ def track(path: Path, said: list[Turn]) -> Track:
         words += [(word, begin + end) for word, end in turn.words]
         pieces += [turn.samples, pause]
     samples = np.concatenate(pieces)
-    texts = tuple(turn.text for turn in said if turn.text)
-    return Track(write_wav(path, samples), texts, len(samples) / SAMPLE_RATE, tuple(words))
+    text = " ".join(turn.text for turn in said if turn.text)
+    return Track(write_wav(path, samples), text, len(samples) / SAMPLE_RATE, tuple(words))

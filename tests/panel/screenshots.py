@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import exp, sin
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ import av
 import av.filter
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
-from echopanel.audio import SAMPLE_RATE, Source
+from echopanel.audio import Source, to_samples
 from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Segment
 from echopanel.wire import messages as m
 from tests.client.scripted import listening
@@ -34,8 +35,15 @@ from tests.panel.waiting import until
 IMAGES = REPOSITORY / "docs" / "images"
 DIALOGUE_S = 75.0
 SPEED = "8"
+CALL = (
+    (Source.MIC, "Can everybody see the plan for the spring release?"),
+    (Source.SYSTEM, "Yes. I still think that the second week of March is too early for the mobile part."),
+    (Source.MIC, "What would you need to make it?"),
+    (Source.SYSTEM, "Two more people for testing, and the new devices a week before."),
+    (Source.MIC, "That should be possible. I will ask for both today."),
+)
 PLANS = ("full quality", "text comes less often", "smaller model", "second source later")
-PHONE: ViewportSize = {"width": 390, "height": 780}
+PHONE: ViewportSize = {"width": 380, "height": 780}
 SIDE: ViewportSize = {"width": 460, "height": 700}
 DESK: ViewportSize = {"width": 1040, "height": 760}
 TITLES = {
@@ -161,7 +169,7 @@ async def history(studio: Studio, server: Server) -> None:
     """What was said before, searched."""
     async with studio.page(f"{server.url}#/history", DESK) as page:
         await expect(page.locator(".meeting")).not_to_have_count(0)
-        await page.get_by_role("searchbox").fill("was")
+        await page.get_by_role("searchbox").fill("his")
         await expect(page.locator(".hit mark").first).to_be_visible()
         await shoot(page, "history")
         await page.locator(".open").first.click()
@@ -171,53 +179,43 @@ async def history(studio: Studio, server: Server) -> None:
 
 
 async def degraded(studio: Studio, _data: Path) -> None:
-    """A machine with too much to do. The page is the real one; its server does as a loaded one would."""
+    """A machine with too much to do. The page is the real one; its server is told what to say."""
     stage = Stage()
-    turns = zip(studio.mic.said, studio.others.said, strict=False)
-    lines = [line for both in turns for line in zip(Source, both, strict=True)]
     async with listening(stage), studio.page(stage.url, SIDE) as page:
         await studio.start(page)
-        await stage.say(*loaded_flows(), *put_off(lines))
-        await expect(page.locator(".gap").first).to_be_visible()
-        await until(lambda: stage.seconds(Source.SYSTEM) > 4)  # levels to be seen
+        await stage.say(*rising_load(), *put_off())
+        await expect(page.locator(".gap")).to_be_visible()
+        await until(lambda: stage.seconds(Source.MIC) > 3)  # so that its meter shows something
         await shoot(page, "degraded")
+        await page.set_viewport_size(DESK)
+        await page.locator("#vitals").click()
+        await shoot(page, "vitals")
 
 
-def put_off(said: Sequence[tuple[Source, str]]) -> Iterator[m.ServerMessage]:
+def put_off() -> Iterator[m.ServerMessage]:
     """What both said up to now, but the last words of the others: those are put off."""
     at = 41.0
-    for number, (source, text) in enumerate(said[:5], 1):
-        length = len(text) / 15
-        first, end = (round(second * SAMPLE_RATE) for second in (at, at + length))
-        yield m.FinalMessage(number, Final(Segment(f"s{number}", source, at, at + length, text, first, end)))
-        at += length + 0.7
-    first, end = round(at * SAMPLE_RATE), round((at + 12) * SAMPLE_RATE)
-    yield m.GapMessage(6, Gap(Source.SYSTEM, first, end, "backlog_full", GapStatus.PENDING))
-    yield m.PartialMessage(
-        Partial("mic-p", Source.MIC, 1, at + 12.6, "Sorry, could you say", "that once more")
-    )
+    for number, (source, text) in enumerate(CALL, 1):
+        until_s = at + len(text) / 15
+        first, end = to_samples(at), to_samples(until_s)
+        yield m.FinalMessage(number, Final(Segment(f"s{number}", source, at, until_s, text, first, end)))
+        at = until_s + 0.7
+    gap = Gap(Source.SYSTEM, to_samples(at), to_samples(at + 12), "backlog_full", GapStatus.PENDING)
+    yield m.GapMessage(len(CALL) + 1, gap)
+    yield m.PartialMessage(Partial("p", Source.MIC, 1, at + 12.6, "Sorry, could you say", "that once more"))
 
 
-def loaded_flows() -> Iterator[m.Flow]:
-    """Two minutes in which the load rises."""
+def rising_load() -> Iterator[m.Flow]:
+    """Two minutes of it."""
     for second in range(120):
-        rise = 1 / (1 + 2.7 ** ((60 - second) / 12))
-        load, lag = 0.3 + 1.05 * rise + 0.05 * (second % 3), 0.4 + 1.9 * rise + 0.3 * (second % 4)
-        level = min(3, round(3 * rise))
-        source = m.SourceFlow(lag, 1, 100, 0.01, lag, 960_000, Coverage())
+        rise = 1 / (1 + exp((60 - second) / 9))
+        wave = sin(second / 3)
+        load, lag = 0.35 + 0.95 * rise + 0.05 * wave, 0.5 + 1.6 * rise + 0.2 * wave
+        level = min(len(PLANS) - 1, round(3.4 * rise))
         reason = f"load {load:.2f} for 10 s" if level else ""
-        yield m.Flow(
-            level,
-            PLANS[level],
-            reason,
-            load,
-            0.1,
-            0.1,
-            0.2,
-            1.5,
-            3,
-            {Source.MIC: source, Source.SYSTEM: source},
-        )
+        one = m.SourceFlow(1.0, 1, 100, 0.01, lag, 960_000, Coverage())
+        sources = dict.fromkeys(Source, one)
+        yield m.Flow(level, PLANS[level], reason, load, 0.1, 0.1, 0.2, 1.5, 3, sources)
 
 
 async def quiet(studio: Studio, data: Path) -> None:

@@ -35,9 +35,10 @@ function live(client, flow) {
   const lags = Object.values(flow?.sources ?? {}).filter((source) => source.backlog_s > LAG_S);
   const lag = Math.max(0, ...lags.map((source) => source.lag_s ?? 0));
   const behind = Math.max(client.unsentS, lag > LAG_S ? lag : 0);
-  if (behind > BEHIND_S) return say("warn", `Catching up, ${Math.round(behind)} s behind`);
+  const why = flow?.level > 0 ? quality(flow).why : "";
+  if (behind > BEHIND_S) return say("warn", `Catching up, ${Math.round(behind)} s behind`, why);
   if (flow?.plan === "going away") return say("warn", "The server is about to stop", "Everything that it has heard is kept.");
-  if (flow?.level > 0) return say("warn", "Live, at reduced quality", quality(flow).why);
+  if (why) return say("warn", "Live, at reduced quality", why);
   return say("good", "Live");
 }
 
