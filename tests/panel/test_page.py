@@ -300,7 +300,7 @@ async def test_a_busy_or_loading_server_is_waited_for(visit: Visit) -> None:
     await visit.button("Start captions").click()
     await expect(visit.status).to_have_text("Warming up")
     visit.stage.refusal = m.Error(ErrorCode.SESSION_LIMIT, "10 of 10 sessions are open", retry_after=3.0)
-    await expect(visit.status).to_contain_text("Server busy, trying again in")
+    await expect(visit.status).to_contain_text("Server busy: trying in")
     await expect(visit.page.locator("#banner-text")).to_have_text("10 of 10 sessions are open")
     visit.stage.refusal = None
     await expect(visit.status).to_have_text("Live")
@@ -496,6 +496,7 @@ async def test_every_view_is_accessible_and_fits(
         await visit.open()
         await check(visit.page, width)
         await visit.start()
+        await check(visit.page, width)
         gap = Gap(MIC, 5 * SAMPLE_RATE, 6 * SAMPLE_RATE, "overload", GapStatus.LOST)
         await stage.say(
             final(1, "Hello there, " * 20, SYSTEM), m.GapMessage(2, gap), partial(1, "it was", "the")

@@ -141,7 +141,7 @@ test("every state has its plain words", () => {
     [client({ stopping: true }), flow(), "Finishing the last words"],
     [waiting(null), null, "Reconnecting in 4 s"],
     [waiting("not_ready", { session: null }), null, "Warming up"],
-    [waiting("session_limit", { session: null, at: 36 }), null, "Server busy, trying again in 30 s"],
+    [waiting("session_limit", { session: null, at: 36 }), null, "Server busy: trying in 30 s"],
     [waiting("going_away"), null, "The server restarts, back in 4 s"],
     [client({ phase: Phase.LOST }), null, "Connection lost"],
     [client({ phase: Phase.DENIED }), null, "This server wants a token"],

@@ -75,6 +75,8 @@ function arrange() {
   byId("captions").hidden = view !== "now" || meeting === null;
   byId("history").hidden = view !== "history";
   byId("reading").hidden = view !== "session";
+  byId("listening").hidden = !running;
+  byId("unsaid").hidden = running;
   byId("dock").hidden = !running;
   byId("over").hidden = view !== "now" || meeting === null || running;
   byId("jump").classList.toggle("elsewhere", view !== "now");

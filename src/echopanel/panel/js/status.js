@@ -45,7 +45,7 @@ function live(client, flow) {
 function waiting({ error, session, stopping }, seconds) {
   if (stopping) return say("warn", `Reconnecting in ${seconds} s`, "Some words are still missing. Stop again to do without.");
   if (error.code === "not_ready") return say("busy", "Warming up", "The server is loading its speech model.");
-  if (BUSY.has(error.code)) return say("warn", `Server busy, trying again in ${seconds} s`, error.message);
+  if (BUSY.has(error.code)) return say("warn", `Server busy: trying in ${seconds} s`, error.message);
   const kept = session === null ? "" : "Nothing is lost: what is said now is sent afterwards.";
   if (error.code === "going_away") return say("warn", `The server restarts, back in ${seconds} s`, kept);
   return say("warn", `Reconnecting in ${seconds} s`, kept || "The server cannot be reached. Is it running?", "reconnect");

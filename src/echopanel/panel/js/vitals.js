@@ -6,6 +6,7 @@ const SECONDS = 120; // of history in the charts; the server reports about once 
 const SMALL = { width: 72, height: 20, count: SECONDS };
 const LARGE = { width: 280, height: 72, count: SECONDS };
 const LEAST_LAG_S = 2;
+const TOPS = [1, 1.5, 2, 3, 5, 10]; // of the scale of load
 
 /** How well a running session does: how far the text is behind, quality, load, and how they went of late. */
 export class Vitals {
@@ -43,14 +44,16 @@ export class Vitals {
     this.#write(this.#root, { lag: behind });
     const load = flow.load === undefined ? "–" : `${Math.round(flow.load * 100)} %`;
     const { name, why } = quality(flow);
-    const reason = why && [why, flow.reason && `(${flow.reason})`].filter(Boolean).join(" ");
+    const reason = flow.reason ? why.replace(/\.$/, ` (${flow.reason}).`) : why;
     this.#write(this.#panel, { lag: behind, load, quality: name, model, most: `${most} s`, reason });
     this.#root.dataset.tone = flow.level > 0 ? "warn" : "idle";
     this.#root.setAttribute("aria-label", `Text is ${behind} behind. Quality: ${name}. Load: ${load}.`);
     const { lag: lags, load: loads } = this.#series;
     draw(this.#root.querySelector("svg"), { lag: lags }, { ...SMALL, most });
     draw(this.#panel.querySelector(".lag-chart"), { lag: lags }, { ...LARGE, most });
-    draw(this.#panel.querySelector(".load-chart"), { load: loads }, { ...LARGE, most: 1 });
+    const highest = TOPS.find((top) => top >= Math.max(...loads)) ?? TOPS.at(-1);
+    this.#write(this.#panel, { highest: `${highest * 100} %` });
+    draw(this.#panel.querySelector(".load-chart"), { load: loads, limit: loads.map(() => 1) }, { ...LARGE, most: highest });
   }
 
   #write(root, values) {
