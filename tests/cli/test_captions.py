@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -48,6 +49,16 @@ def test_stable_words_are_solid_and_the_rest_is_dim(screen: tuple[Captions, io.S
     assert [shown.plain[span.start : span.end].strip() for span in shown.spans] == ["morn", "hm"]
     assert {span.style for span in shown.spans} == {"dim"}
     assert printed.getvalue() == ""
+
+
+def test_an_echo_does_not_flash_by(screen: tuple[Captions, io.StringIO]) -> None:
+    """What the microphone overhears is not shown before it is final either, unless asked for."""
+    captions, printed = screen
+    everything = Captions(Console(file=printed), LABELS, show_bleed=True)
+    for one in (captions, everything):
+        one.show(replace(partial("Good", "morning"), bleed=True))
+    assert captions.__rich__().plain == ""
+    assert everything.__rich__().plain == "[00:01:01] You: Good morning\n"
 
 
 def test_a_final_takes_the_place_of_its_partial(screen: tuple[Captions, io.StringIO]) -> None:
