@@ -47,6 +47,7 @@ class BleedMarker:
         self._policy = Bleed()
         self._heard: deque[Word] = deque()
         self._saying: dict[str, str] = {}
+        self._overheard = ""  # the utterance of the microphone that only repeats them so far
         self._said_at = 0.0  # when text of the loudspeakers came, on the monotonic clock
         self._held: deque[_Held] = deque()
         self._filled = asyncio.Event()
@@ -61,7 +62,9 @@ class BleedMarker:
                 self._held.append(_Held(segment, time.monotonic() + HOLD_S))
                 self._filled.set()
             case Partial(source=Source.MIC):
-                self._emit(replace(event, bleed=self._is_overheard(event)))
+                bleed = self._is_overheard(event)
+                self._overheard = event.segment_id if bleed else ""
+                self._emit(replace(event, bleed=bleed))
             case Final(segment):
                 self._said_at = time.monotonic()
                 self._saying.pop(segment.id, None)
@@ -108,6 +111,8 @@ class BleedMarker:
             likely = AHEAD if self._saying else ahead
             if len(partial.text.split()) <= likely:
                 return True
+        if partial.segment_id == self._overheard:
+            ahead *= 2  # nothing shall flash by because one text came a moment later than the other
         before = [word.text for word in self._heard if word.start >= partial.start - BEFORE_S]
         return repeats(partial.text, " ".join([*before, *self._saying.values()]), ahead)
 
