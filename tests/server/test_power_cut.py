@@ -17,7 +17,6 @@ from echopanel.audio import Source
 from echopanel.client.traffic import LOST_BY_SERVER
 from echopanel.policy.backoff import Backoff
 from echopanel.transcript import Transcript
-from echopanel.wire import messages as m
 from tests.engine.rig import quarters
 from tests.helpers.proxy import Proxy, proxied
 from tests.server.rig import Client, serving, settings_of, talk
@@ -114,13 +113,30 @@ async def test_a_meeting_goes_on_behind_a_power_cut(tmp_path: Path, fake: Fake) 
 
 
 async def test_a_session_that_is_gone_is_continued(tmp_path: Path, fake: Fake) -> None:
-    """Where not even its beginning was on the medium, a new one says which it continues."""
+    """Where not even its beginning was on the medium, a new one says which it continues; nothing is twice."""
     settings = settings_of(tmp_path)
-    async with serving(settings, fake) as served, served.started() as first:
-        gone = first.ready.session
-    with sqlite3.connect(tmp_path / "transcripts.sqlite3") as database:
-        database.execute("DELETE FROM sessions WHERE id = ?", (gone,))
-    database.close()
-    async with serving(settings, fake) as served, served.client() as again:
-        await again.send(m.Start((Source.MIC,), session=gone, resume_token=first.ready.resume_token))
-        assert (await again.refusal())[1] == 4404
+    proxy = Proxy(0, random.Random(1))
+    half = len(AUDIO) // 2
+    async with proxied(proxy):
+        async with serving(settings, fake) as served:
+            proxy.target = served.port
+            meeting = echopanel.connect(proxy.url, sources=["mic"], partials=False, resilience=TIRELESS)
+            await meeting.__aenter__()
+            gone = meeting.session
+            await meeting.send("mic", AUDIO[:half])
+            await meeting.flush()
+        with sqlite3.connect(tmp_path / "transcripts.sqlite3") as database:
+            database.execute("DELETE FROM sessions WHERE id = ?", (gone,))
+        database.close()
+        async with serving(settings, fake) as served:
+            proxy.target = served.port
+            await meeting.send("mic", AUDIO[half:])
+            stopped = await meeting.stop()
+            texts = [event.segment.text async for event in meeting if isinstance(event, Final)]
+            await meeting.__aexit__(None, None, None)
+            store = served.server.keeper.transcripts
+            record = await served.server.keeper.store(store.session, stopped.session)
+    assert (record.continues, record.id != gone) == (gone, True)
+    assert quarters(texts) == WORDS
+    coverage = stopped.coverage[Source.MIC]
+    assert (coverage.captured, coverage.lost) == (len(AUDIO) - half, 0)

@@ -143,6 +143,27 @@ async def test_a_resume_has_to_be_true(served: Served) -> None:
     assert served.slots == 0
 
 
+async def test_each_source_goes_on_where_it_was(served: Served) -> None:
+    """What one has acknowledged says nothing of the other."""
+    async with served.started(Source.MIC, Source.SYSTEM, partials=False) as first:
+        await first.speak(AUDIO[:40_000], Source.MIC)
+        await first.speak(AUDIO[:70_000], Source.SYSTEM)
+        await first.until(lambda: {ack.sample for ack in first.of(m.Ack)} >= {40_000, 70_000})
+        first.cut()
+    async with served.resumed(first.ready) as second:
+        assert {source: at.next for source, at in second.ready.sources.items()} == {
+            Source.MIC: 40_000,
+            Source.SYSTEM: 70_000,
+        }
+        await second.speak(AUDIO[40_000:], Source.MIC, start=40_000)
+        await second.speak(AUDIO[70_000:], Source.SYSTEM, start=70_000)
+        stopped = await second.stop()
+        finals = [event.final.segment for event in second.of(m.FinalMessage)]
+        for source in (Source.MIC, Source.SYSTEM):
+            assert quarters(one.text for one in finals if one.source is source) == WORDS
+            assert stopped.coverage[source].lost == 0
+
+
 # --- taking over ----------------------------------------------------------------------------------------
 
 
@@ -493,91 +514,6 @@ async def test_before_it_is_ready_nobody_may(tmp_path: Path, fake: Fake) -> None
             await client.send(m.Start((Source.MIC,)))
             assert await client.refusal() == (ErrorCode.NOT_READY, 4425)
             assert "the file is gone" in client.of(m.Error)[0].message
-
-
-# --- over a restart -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("load", ["eager", "lazy", "hybrid"])
-async def test_a_restart_loses_nothing(tmp_path: Path, fake: Fake, load: str) -> None:
-    """What was acknowledged and not final is recognised by the next process; the client goes on there."""
-    settings = settings_of(tmp_path, model={"load": load}, engine={"stuck_after_s": 60.0})
-    async with serving(settings, fake) as served:
-        await soon(lambda: served.server.sessions.ready)
-        async with served.started(partials=False) as first:
-            await first.speak(AUDIO[:40_000])
-            await first.until(lambda: len(first.texts) == 1 and first.acked == 40_000)
-            served.model._script = Script(hang=lambda call: True)
-            await first.speak(AUDIO[40_000:75_000])
-            await first.until(lambda: first.acked == 75_000)
-            served.web.should_exit = True
-            assert await first.refusal() == (ErrorCode.GOING_AWAY, 1012)
-            assert first.of(m.Error)[-1].retry_after is not None
-            assert len(first.texts) == 1
-    fake._released.clear()
-    async with serving(settings, fake) as served:
-        await soon(lambda: served.server.sessions.ready)
-        async with served.resumed(first.ready, last_event=1) as second:
-            assert second.ready.sources[Source.MIC].next == 75_000
-            await second.speak(AUDIO[75_000:], start=75_000)
-            stopped = await second.stop()
-            assert [event.event > 1 for event in second.events] == [True] * 3
-            assert quarters([*first.texts, *second.texts]) == WORDS
-            assert stopped.coverage[Source.MIC].received == len(AUDIO)
-        assert (await served.coverage(first.ready.session))["mic"].pending == 0
-        assert served.server.keeper.journal.sessions() == []
-
-
-async def test_losses_survive_a_restart(tmp_path: Path, fake: Fake) -> None:
-    """What never came stays lost, and is not told twice."""
-    settings = settings_of(tmp_path)
-    async with serving(settings, fake) as served, served.started(partials=False) as first:
-        await first.speak(AUDIO[:32_000])
-        await first.until(lambda: first.acked == 32_000)
-        await first.speak(AUDIO[40_000:64_000], start=40_000)
-        await first.until(lambda: first.acked == 64_000 and bool(first.of(m.GapMessage)))
-    async with (
-        serving(settings, fake) as served,
-        served.resumed(first.ready, last_event=first.events[-1].event) as second,
-    ):
-        stopped = await second.stop()
-        assert second.of(m.GapMessage) == []
-        coverage = stopped.coverage[Source.MIC]
-        assert (coverage.lost, coverage.captured) == (8_000, 64_000)
-
-
-async def test_a_damaged_session_does_not_stop_the_server(tmp_path: Path, fake: Fake) -> None:
-    """The others are reopened; its files are left for whoever can mend them."""
-    settings = settings_of(tmp_path)
-    async with (
-        serving(settings, fake) as served,
-        served.started() as damaged,
-        served.started() as healthy,
-    ):
-        for client in (damaged, healthy):
-            await client.speak(AUDIO[:32_000])
-            await client.until(lambda: client.acked == 32_000)  # noqa: B023 - used up within the turn
-    [file] = [path for path in (tmp_path / "journal" / damaged.ready.session).iterdir() if "mic" in path.name]
-    file.write_bytes(b"no journal at all, but long enough to have a header")
-    async with serving(settings, fake) as served:
-        async with served.resumed(healthy.ready) as client:
-            await client.stop()
-            assert len(client.texts) == 1
-        async with served.client() as client:
-            await client.send(m.Start((Source.MIC,), **resuming(damaged.ready)))
-            assert await client.refusal() == (ErrorCode.UNKNOWN_SESSION, 4404)
-        assert file.exists()
-
-
-async def test_audio_of_ended_sessions_does_not_stay(tmp_path: Path, fake: Fake) -> None:
-    """What a crash left of a session that had ended is removed by the next process."""
-    settings = settings_of(tmp_path)
-    async with serving(settings, fake) as served, served.started() as client:
-        await client.stop()
-    leftover = tmp_path / "journal" / client.ready.session
-    leftover.mkdir()
-    async with serving(settings, fake):
-        assert not leftover.exists()
 
 
 # --- helpers --------------------------------------------------------------------------------------------
