@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from echopanel.audio import Source
 from echopanel.capture.devices import Device
 from echopanel.capture.recorder import Recorder
+from echopanel.cli import listen, live
+from echopanel.cli.captions import Show
 from echopanel.cli.listen import _levels
+from echopanel.errors import ConnectionLost
+from echopanel.transcript import Final, Segment
 from tests.cli.conftest import Program
 from tests.helpers.pulse import pulse
 
@@ -47,6 +52,27 @@ def test_arguments_that_cannot_work_are_refused(
     given, text = program.refusal("listen", *arguments)
     assert given == code
     assert line in text
+
+
+def test_what_was_heard_is_kept_where_the_connection_is_lost(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transcript is written, and the exit code says that it is not all."""
+
+    async def run(meeting: object, sending: Coroutine[object, object, object], show: Show) -> None:
+        sending.close()
+        show(Final(Segment("mic-1", Source.MIC, 1.0, 2.0, "Best of times.", 16_000, 32_000)))
+        raise ConnectionLost("gave up after 15 attempts", resumable=True)
+
+    monkeypatch.setattr(live, "run", run)
+    monkeypatch.setattr(listen, "_choose", lambda *_: [Device("m", "m", Source.MIC, 48_000)])
+    result = program("listen", "-o", tmp_path / "meeting.txt")
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
+        f"wrote {tmp_path / 'meeting.txt'}",
+        "echopanel: connection lost: gave up after 15 attempts",
+    ]
+    assert "Best of times." in (tmp_path / "meeting.txt").read_text(encoding="utf-8")
 
 
 def test_levels_and_silence_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:

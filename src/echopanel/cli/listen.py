@@ -78,9 +78,14 @@ def listen(
     sources = tuple(device.source for device in chosen)
     # What waits longer than the client keeps audio would be too old to show; a device cannot wait.
     meeting = connect(url, sources=sources, token=token, language=language, title=title, overflow="drop")
-    stopped, events, code = asyncio.run(_listen(chosen, meeting, as_json=as_json, show_bleed=show_bleed))
-    transcript = _transcript(stopped, events, title, began)
-    _save(transcript, path, kind, force=force, show_bleed=show_bleed)
+    heard: list[TranscriptEvent] = []
+    stopped = None
+    try:
+        stopped, code = asyncio.run(_listen(chosen, meeting, heard, as_json=as_json, show_bleed=show_bleed))
+    finally:
+        if stopped is not None or heard:  # worth keeping also where the connection was lost for good
+            transcript = _transcript(stopped, heard, title, began)
+            _save(transcript, path, kind, force=force, show_bleed=show_bleed)
     return code
 
 
@@ -133,13 +138,17 @@ def _choose(mic: str | None, system: str | None) -> list[Device]:
 
 
 async def _listen(
-    devices: Sequence[Device], meeting: Meeting, *, as_json: bool, show_bleed: bool
-) -> tuple[Stopped, list[TranscriptEvent], int]:
+    devices: Sequence[Device],
+    meeting: Meeting,
+    heard: list[TranscriptEvent],
+    *,
+    as_json: bool,
+    show_bleed: bool,
+) -> tuple[Stopped, int]:
     from echopanel.capture.recorder import Recorder
     from echopanel.cli.captions import display, json_line
     from echopanel.transcript import Final, Gap, Revision
 
-    kept: list[TranscriptEvent] = []
     recorders: list[Recorder] = []
     with display(
         tuple(device.source for device in devices),
@@ -150,7 +159,7 @@ async def _listen(
 
         def keep(event: Shown) -> None:
             if isinstance(event, Final | Revision | Gap):
-                kept.append(event)
+                heard.append(event)
             show(event)
 
         recorders += [Recorder(device, show) for device in devices]
@@ -159,7 +168,7 @@ async def _listen(
         json_line(stopped)
     else:
         live.summarise(stopped.coverage)
-    return stopped, kept, code
+    return stopped, code
 
 
 async def _record(recorders: Sequence[Recorder], meeting: Meeting) -> None:
@@ -182,16 +191,15 @@ def _levels(recorders: Sequence[Recorder]) -> str:
 
 
 def _transcript(
-    stopped: Stopped, events: Sequence[TranscriptEvent], title: str, began: datetime
+    stopped: Stopped | None, events: Sequence[TranscriptEvent], title: str, began: datetime
 ) -> Transcript:
+    """What was heard; the ledgers come with the end of the session, if that came."""
     from dataclasses import replace
 
     from echopanel.transcript import Transcript
 
-    text = Transcript.fold(events)
-    return replace(
-        text, session=stopped.session, title=title, created=began.astimezone(), coverage=stopped.coverage
-    )
+    text = replace(Transcript.fold(events), title=title, created=began.astimezone())
+    return text if stopped is None else replace(text, session=stopped.session, coverage=stopped.coverage)
 
 
 def _save(transcript: Transcript, path: Path, kind: str, *, force: bool, show_bleed: bool) -> None:
