@@ -147,6 +147,18 @@ def test_ready_answers_what_start_asked() -> None:
     resuming.up(frame(500, 400))
 
 
+def test_a_server_that_lost_events_goes_on_behind_what_both_have() -> None:
+    """It cannot have more than the client said; what comes next is numbered behind what it has."""
+    pair = Pair()
+    pair.up(start(MIC, token="t1", last_event=4))
+    answer = ready(MIC, resumed=True)
+    assert "last_event is 5, and start.last_event was 4" in refused(replace(answer, last_event=5), pair)
+    pair.down(replace(answer, last_event=2))
+    assert pair.client.last_event == pair.server.last_event == 2
+    assert "event 2 comes after event 2" in refused(final(2), pair)
+    pair.down(final(3))
+
+
 def test_acknowledgements_never_go_back() -> None:
     """An ack is a promise."""
     pair = live(MIC)
