@@ -133,6 +133,11 @@ def test_a_token_is_never_shown() -> None:
         ("engine__max_utterance_s", float("nan"), "finite"),
         ("server__prot", 1, "did you mean server.port?"),
         ("store__data_dir", "~nobody-of-that-name/x", "no such user"),
+        ("ladder__back_below", 0.9, "must be below ladder.level_1_above"),
+        ("ladder__level_2_above", 0.5, "must not be below ladder.level_1_above"),
+        ("ladder__level_3_above", 0.5, "must not be below ladder.level_2_above"),
+        ("ladder__fallback", "tiny.en", "write it as PROVIDER:MODEL"),
+        ("ladder__fallback", "whisper-cpp:", "write it as PROVIDER:MODEL"),
         ("nonsense__x", 1, "docs/configuration.md"),
     ],
 )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from echopanel.audio import Source
 from echopanel.capture.devices import DeviceState, DeviceStatus
-from echopanel.cli.captions import Captions, display, spoken, trouble
+from echopanel.cli.captions import Captions, Levels, display, spoken, trouble
 from echopanel.client.events import Event, LinkState, LinkStatus
 from echopanel.errors import ErrorCode
 from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Revision, Segment, Word
@@ -159,3 +159,15 @@ def test_devices_and_the_state_of_the_link_are_told(screen: tuple[Captions, io.S
     captions.show(LinkStatus(LinkState.LIVE))
     captions.show(flow())
     assert captions.__rich__().plain == "live   mic ▃   load 0.42, 0.5 s behind"
+
+
+def test_a_change_of_quality_is_told_once(screen: tuple[Captions, io.StringIO]) -> None:
+    """With its reason, in lines and between captions; that it goes on is not."""
+    levels = Levels()
+    told = [levels.note(one) for one in (flow(), flow(2, "load 1.10"), flow(2, "load 1.10"), flow())]
+    assert told == ["", "quality: level 2, plan (load 1.10)", "", "quality: level 0, plan"]
+    assert levels.note(partial("Good", "morn")) == ""
+    captions, printed = screen
+    for _ in range(3):
+        captions.show(flow(1, "load 0.90"))
+    assert printed.getvalue() == "quality: level 1, plan (load 0.90)\n"

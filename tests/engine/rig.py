@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from echopanel.asr.fake import Fake, FakeModel, Script
-from echopanel.asr.provider import DecodeOptions, Hypothesis, ModelSpec
+from echopanel.asr.provider import DecodeOptions, Hypothesis, Model, ModelSpec
 from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.pace import Pace
-from echopanel.engine.pipeline import Pipeline, PipelineOptions
+from echopanel.engine.pipeline import Pipeline
 from echopanel.engine.recogniser import Recogniser, Request
 from echopanel.engine.settings import EngineSettings
 from echopanel.policy.clock import SessionClock
@@ -108,6 +109,7 @@ class Rig:
     recogniser: Recogniser
     metrics: Metrics = field(default_factory=Metrics)
     pace: Pace = field(default_factory=lambda: Pace(interval_s=0.5, speculate=False))
+    models: OneModel = field(kw_only=True)
 
     def ask(
         self,
@@ -131,6 +133,28 @@ class Rig:
         return self.model.calls
 
 
+@dataclass
+class OneModel:
+    """A line-up of one model that is never given up; it notes what is said of it."""
+
+    model: Model
+    waiting: bool = False
+    fault: str = ""
+    said: list[str] = field(default_factory=list)
+
+    def pick(self, kind: JobKind, language: str | None) -> Model:
+        return self.model
+
+    def serving(self, language: str | None) -> str:
+        return "scripted"
+
+    def worked(self, model: Model) -> None:
+        self.said.append("worked")
+
+    def failed(self, model: Model, problem: str, *, hung: bool) -> None:
+        self.said.append("hung" if hung else "failed")
+
+
 @asynccontextmanager
 async def rigged(
     script: Script | None = None,
@@ -143,9 +167,10 @@ async def rigged(
     """A recogniser that is closed at the end, with no call left hanging."""
     fake = Fake(script)
     model = cast(FakeModel, fake.load(SPEC))
+    models = OneModel(model)
     metrics = Metrics()
     recogniser = Recogniser(
-        lambda: model,
+        models,
         Scheduler(
             SchedulerSettings(max_running=workers, max_batch=max_batch, bounds=dict.fromkeys(Source, bound))
         ),
@@ -155,7 +180,7 @@ async def rigged(
         stuck_after_s=stuck_after_s,
     )
     try:
-        yield Rig(fake, model, recogniser, metrics)
+        yield Rig(fake, model, recogniser, metrics, models=models)
     finally:
         fake.release()
         await recogniser.close()

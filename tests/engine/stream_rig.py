@@ -16,7 +16,7 @@ from echopanel.asr.voxtral import Voxtral
 from echopanel.audio import Samples, Source, float_to_pcm16
 from echopanel.engine.events import Event
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.pipeline import PipelineOptions
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.streaming import StreamingPipeline
 from echopanel.engine.streams import Streams
 from echopanel.policy.clock import SessionClock

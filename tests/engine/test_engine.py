@@ -12,7 +12,7 @@ from echopanel.audio import Source
 from echopanel.engine.engine import scheduler_settings
 from echopanel.engine.events import Event
 from echopanel.engine.health import HealthStatus
-from echopanel.engine.pipeline import PipelineOptions
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.errors import ModelUnavailable
 from echopanel.policy.clock import SessionClock
@@ -115,7 +115,7 @@ async def test_a_stuck_worker_is_replaced_and_speech_goes_on(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The watchdog finds it by itself, health tells, the utterance is recognised, with fresh weights."""
-    monkeypatch.setattr("echopanel.engine.engine.TICK_S", 0.01)
+    monkeypatch.setattr("echopanel.engine.engine.WATCH_S", 0.01)
     monkeypatch.setattr("echopanel.engine.recogniser.UNKNOWN_RTF", 0.0)
     events: list[Event] = []
     async with engine_of(fake, settings(warmup_level=1, stuck_after_s=0.05)) as engine:
@@ -165,7 +165,7 @@ async def test_the_pace_follows_the_load_and_is_announced(
         monkeypatch.setattr(engine._recogniser, "reading", lambda: LoadReading(0.75, 0.1, 0.1, 0.1))
         async with asyncio.timeout(5.0):
             await engine.changed.wait(60.0)
-        assert not engine._pace.speculate
+        assert not engine.quality.pace.speculate
         monkeypatch.setattr(type(engine._recogniser), "backlog_s", property(lambda recogniser: 10_000.0))
         async with asyncio.timeout(5.0):
             await engine.changed.wait(60.0)

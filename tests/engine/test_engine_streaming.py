@@ -16,7 +16,7 @@ from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event
 from echopanel.engine.health import HealthStatus
 from echopanel.engine.offline import transcribe
-from echopanel.engine.pipeline import PipelineOptions
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.settings import EngineSettings
 from echopanel.engine.streaming import StreamingPipeline
 from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded

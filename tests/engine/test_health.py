@@ -52,7 +52,7 @@ async def patient(
     """One that is asked afresh each time, unless told otherwise."""
     async with rigged(script, bound=bound, stuck_after_s=stuck_after_s) as rig:
         host = ModelHost(provider or Fake(), SPEC, rig.metrics)
-        yield Patient(rig, host, Health(host, rig.recogniser, interval_s))
+        yield Patient(rig, host, Health(host, rig.models, rig.recogniser, interval_s))
 
 
 async def test_before_the_model_is_loaded_it_is_starting() -> None:

@@ -14,7 +14,7 @@ from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.scheduler import JobKind
-from tests.engine.rig import Rig, rigged, soon, speech
+from tests.engine.rig import OneModel, Rig, rigged, soon, speech
 
 
 def value(rig: Rig, name: str) -> float:
@@ -198,6 +198,13 @@ async def test_a_call_without_audio_harms_nobody() -> None:
         assert (await rig.ask(session="bad")).text
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is stuck from the start."""
+    monkeypatch.setattr("echopanel.engine.recogniser.SLOWEST", -1.0)
+
+
+@pytest.mark.usefixtures("hasty")
 async def test_a_stuck_worker_is_replaced_and_its_job_tried_again() -> None:
     """The watchdog gives the call up; another thread has the final; the late answer changes nothing."""
     async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=-10.0) as rig:
@@ -211,6 +218,7 @@ async def test_a_stuck_worker_is_replaced_and_its_job_tried_again() -> None:
         assert (rig.recogniser.replaced, rig.recogniser.stuck()) == (1, 0)
         assert rig.recogniser.replaced_lately
         assert value(rig, "workers_replaced_total") == 1
+        assert rig.models.said == ["hung", "worked", "worked"]
 
 
 async def test_a_worker_in_time_is_left_alone() -> None:
@@ -224,6 +232,7 @@ async def test_a_worker_in_time_is_left_alone() -> None:
         assert not rig.recogniser.replaced_lately
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_job_that_hangs_twice_is_given_up() -> None:
     """Both threads are left behind, the queue goes on."""
     async with rigged(Script(hang=lambda call: call < 2), stuck_after_s=-10.0) as rig:
@@ -296,10 +305,10 @@ async def test_closing_does_not_wait_for_a_thread_that_hangs(monkeypatch: pytest
         assert isinstance(future.exception(), TranscriptionFailed)
 
 
-class Absent:
+class Absent(OneModel):
     """No model."""
 
-    def __call__(self) -> Model:
+    def pick(self, kind: JobKind, language: str | None) -> Model:
         raise ModelUnavailable("tiny", "it is loading")
 
 
@@ -307,8 +316,8 @@ async def test_a_model_that_is_not_there_fails_the_job_only() -> None:
     """The queue works again once the model is back."""
 
     async with rigged() as rig:
-        present, rig.recogniser._model = rig.recogniser._model, Absent()
+        present, rig.recogniser._models = rig.recogniser._models, Absent(rig.model)
         with pytest.raises(TranscriptionFailed, match="it is loading"):
             await rig.ask()
-        rig.recogniser._model = present
+        rig.recogniser._models = present
         assert (await rig.ask()).text

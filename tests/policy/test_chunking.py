@@ -135,6 +135,16 @@ def test_a_high_backlog_means_survival_at_once() -> None:
     assert repr(interval) == "<ChunkInterval 0.3s [idle: load fell to 0.01]>"
 
 
+def test_no_interval_is_longer_than_may_be() -> None:
+    """Neither for load, backlog nor speakers; one that was allowed before is given up at once."""
+    interval = ChunkInterval()
+    assert interval.observe(0.1, 0.0, 0.0, least_s=99.0, longest_s=4.0) == 4.0
+    assert interval.observe(0.1, 1e6, 1.0, longest_s=5.0) == 4.0
+    assert interval.observe(0.1, 1e6, 2.0) == 8.0
+    assert interval.observe(2.0, 1e6, 3.0, longest_s=4.0) == 4.0
+    assert ChunkInterval(ChunkSettings(intervals=(6.0, 8.0))).observe(2.0, 1e6, 0.0, longest_s=4.0) == 6.0
+
+
 @given(st.floats(1.0, 20.0), st.floats(0.0, 0.5), st.booleans())
 def test_recovery_within_thirty_seconds_of_the_loads_end(work: float, fixed: float, flooded: bool) -> None:
     """After a minute of overload the interval is back to normal or idle 30 s after the load ended."""

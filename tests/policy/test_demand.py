@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.policy.demand import BUDGET, USUAL_FINAL, USUAL_PARTIAL, Demand, Ratio
+from echopanel.policy.demand import BUDGET, LOADED_FROM_S, USUAL_FINAL, USUAL_PARTIAL, Demand, Ratio
 
 costs = st.floats(0.001, 2.0)
 
@@ -26,8 +26,44 @@ def test_finals_that_fill_the_time_leave_none() -> None:
         demand.partial(0.05)
         demand.final(1.0, 0.2)
     assert repr(demand) == "<Demand [partial 0.050s, final 0.200s a second]>"
-    assert demand.interval(4) == pytest.approx(4 * 0.05 / (BUDGET - 4 * 0.2))
+    assert demand.interval(1) == pytest.approx(0.05 / (BUDGET - 2.0 * 0.2))
+    assert demand.interval(4) == LOADED_FROM_S
+    assert demand.interval(4.45) == pytest.approx(4.45 * 0.05 / (BUDGET - 4.45 * 0.2))
     assert demand.interval(5) == inf
+
+
+def test_finals_are_measured_at_the_price_of_the_pace() -> None:
+    """What a final costs beside frequent partials says what it would cost beside rare ones."""
+    idle, loaded = Demand(1), Demand(1)
+    for demand, interval, final in ((idle, 0.5, 0.2), (loaded, 8.0, 0.1)):
+        demand.at(interval)
+        for _ in range(2000):
+            demand.partial(0.05)
+            demand.final(1.0, final)
+    assert repr(idle) == repr(loaded) == "<Demand [partial 0.050s, final 0.100s a second]>"
+    assert idle.load(2, 0.5) == pytest.approx(2 * (0.2 + 0.05 / 0.5))
+    assert idle.load(2, 1.0) == pytest.approx(2 * (0.135 + 0.05))
+    assert idle.load(2, 8.0) == pytest.approx(2 * (0.1 + 0.05 / 8.0))
+
+
+def test_another_model_is_taken_to_cost_another_share_at_once() -> None:
+    """Nobody waits until it was measured."""
+    demand = Demand(2)
+    before = demand.load(10, 4.0)
+    demand.scale(0.5)
+    assert demand.load(10, 4.0) == pytest.approx(before / 2)
+
+
+@given(costs, costs, st.integers(1, 60))
+def test_the_interval_brings_at_most_the_budget(partial: float, final: float, speakers: int) -> None:
+    """Unless nothing would."""
+    demand = Demand(2)
+    for _ in range(20):
+        demand.partial(partial)
+        demand.final(5.0, 5.0 * final)
+    interval = demand.interval(speakers)
+    assert interval == inf or demand.load(speakers, interval) <= BUDGET + 1e-9
+    assert (interval == inf) == (demand.load(speakers, 1e12) >= BUDGET)
 
 
 @given(st.lists(st.tuples(costs, costs)), st.integers(1, 8), st.integers(0, 200))

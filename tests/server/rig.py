@@ -21,6 +21,7 @@ from echopanel.asr.fake import Fake, FakeModel
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Samples, Source, float_to_pcm16
 from echopanel.config import Settings
 from echopanel.errors import ErrorCode
+from echopanel.policy.backoff import Backoff
 from echopanel.server.app import Server
 from echopanel.server.main import WebServer, listen, web_config
 from echopanel.server.sessions import Sessions
@@ -322,6 +323,7 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setattr("echopanel.server.deferred.REPAIR_AGAIN_S", 0.02)
     monkeypatch.setattr("echopanel.server.session.FLOW_INTERVAL_S", 0.05)
     monkeypatch.setattr("echopanel.server.ending.RETRY_STORE_S", 0.02)
+    monkeypatch.setattr("echopanel.engine.lineup.RESTART", Backoff(0.01, 0.02))
     monkeypatch.setattr("echopanel.engine.pace.SPECULATE_BELOW", 0.0)  # calls are counted
     monkeypatch.setattr("uvicorn.server.asyncio", Hasty())
     return fake

@@ -229,7 +229,7 @@ async def test_a_repair_does_not_run_ahead_of_the_journal(
 
 async def test_a_recogniser_that_always_fails_ends_nothing(served: Served) -> None:
     """The session can be stopped; what could not be recognised is lost, and told."""
-    served.model._script = Script(fail=lambda call: True)
+    served.model._script = served.fake.script = Script(fail=lambda call: True)
     async with served.started() as client:
         await client.speak(talk(0.5))
         stopped = await client.stop()

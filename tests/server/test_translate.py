@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from echopanel.audio import Source
 from echopanel.config import Settings
 from echopanel.engine.settings import LoadStrategy
 from echopanel.machine.detect import ram_bytes
+from echopanel.policy.ladder import LadderSettings
 from echopanel.server import translate
 from tests.server.rig import settings_of
 
@@ -67,6 +69,50 @@ def test_sessions_at_once(tmp_path: Path, limits: dict[str, object], carried: in
     """What is set, else what was measured, else a guess; a slow machine takes one all the same."""
     made = translate.engine_settings(settings_of(tmp_path, limits=limits), carried)
     assert made.admission.limit == limit
+
+
+def test_when_quality_gets_worse(tmp_path: Path) -> None:
+    """Every threshold arrives; where quality is held there is no ladder, and no model for it."""
+    ladder = {
+        "level_1_above": 0.6,
+        "level_2_above": 0.7,
+        "level_3_above": 0.9,
+        "back_below": 0.5,
+        "sustain_s": 1,
+        "recover_s": 2,
+        "dwell_s": 3,
+        "smaller_model": "small",
+        "fallback": "whisper-cpp:tiny.en",
+    }
+    made = translate.engine_settings(settings_of(tmp_path, ladder=ladder))
+    assert made.ladder == LadderSettings(True, (0.6, 0.7, 0.9), 0.5, 1, 2, 3)
+    assert made.smaller == replace(made.model, name="small")
+    assert made.fallback == replace(made.model, provider="whisper-cpp", name="tiny.en")
+    for section, option in (("ladder", "enabled"), ("engine", "adaptive")):
+        made = translate.engine_settings(settings_of(tmp_path, **{section: {option: False}}))
+        assert (made.ladder.enabled, made.smaller, made.fallback) == (False, None, None)
+
+
+def test_the_smaller_model_stands_in_unless_another_one_is_named(tmp_path: Path) -> None:
+    """Each may be none."""
+    for section, smaller, fallback in (
+        ({"smaller_model": "small"}, "small", "small"),
+        ({"smaller_model": "small", "fallback": "none"}, "small", None),
+        ({"smaller_model": "none"}, None, None),
+        ({}, None, None),
+    ):
+        made = translate.engine_settings(settings_of(tmp_path, ladder=section))
+        assert (made.smaller and made.smaller.name, made.fallback and made.fallback.name) == (
+            smaller,
+            fallback,
+        )
+
+
+def test_beside_base_the_embedded_model_is_found(tmp_path: Path) -> None:
+    """Where that is left to us."""
+    model = {"provider": "faster-whisper", "name": "base"}
+    made = translate.engine_settings(settings_of(tmp_path, model=model))
+    assert made.smaller == made.fallback == replace(made.model, name="tiny.en")
 
 
 def test_a_model_is_a_name_or_a_path(tmp_path: Path) -> None:

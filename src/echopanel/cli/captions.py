@@ -42,6 +42,18 @@ def text_line(event: Shown, labels: dict[Source, str], *, show_bleed: bool = Fal
         typer.echo(note, err=True)
 
 
+def lines(labels: dict[Source, str], *, show_bleed: bool = False) -> Show:
+    """Write events as lines, and changes of quality to stderr."""
+    levels = Levels()
+
+    def show(event: Shown) -> None:
+        text_line(event, labels, show_bleed=show_bleed)
+        if note := levels.note(event):
+            typer.echo(note, err=True)
+
+    return show
+
+
 def labels_for(sources: Sequence[Source]) -> dict[Source, str]:
     """Names of the sources where there is more than one."""
     return {source: LABELS[source] for source in sources} if len(sources) > 1 else {}
@@ -84,6 +96,21 @@ def trouble(event: Shown) -> str:
             return ""
 
 
+class Levels:
+    """Tells of changes of quality, which stays what it is for a while."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def note(self, event: Shown) -> str:
+        """The line about a change; "" if there is none."""
+        if not isinstance(event, Flow) or event.level == self._told:
+            return ""
+        self._told = event.level
+        reason = f" ({printable(event.reason)})" if event.reason else ""
+        return f"quality: level {event.level}, {printable(event.plan)}{reason}"
+
+
 def _link(status: LinkStatus) -> str:
     kept = f", {status.buffered_s:.1f} s of audio kept" if status.buffered_s >= 1 else ""
     match status.state:
@@ -122,6 +149,7 @@ class Captions:
         self._show_bleed = show_bleed
         self._open: dict[Source, Partial] = {}
         self._flow: Flow | None = None
+        self._levels = Levels()
         self._state = LinkState.CLOSED
 
     def show(self, event: Shown) -> None:
@@ -137,7 +165,7 @@ class Captions:
                 self._state = event.state
         for line in spoken(event, self._labels, show_bleed=self._show_bleed):
             self._console.print(line, markup=False, highlight=False)
-        if note := trouble(event):
+        if note := trouble(event) or self._levels.note(event):
             self._console.print(note, style="yellow", markup=False, highlight=False)
 
     def _close(self, source: Source, segment: str) -> None:
@@ -190,7 +218,7 @@ def display(
     if as_json:
         yield json_line
     elif not sys.stdout.isatty():
-        yield lambda event: text_line(event, labels, show_bleed=show_bleed)
+        yield lines(labels, show_bleed=show_bleed)
     else:
         from rich.console import Console
         from rich.live import Live

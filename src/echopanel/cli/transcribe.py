@@ -94,12 +94,15 @@ async def _transcribe(jobs: Sequence[Job], settings: Settings, language: str | N
     """Do one job after the other; one that fails is reported and does not stop the others."""
     from echopanel.cli.models import settle
     from echopanel.engine.engine import Engine
+    from echopanel.policy.ladder import LadderSettings
     from echopanel.server.logs import configure_logging
     from echopanel.server.translate import engine_settings
 
     configure_logging("warning", settings.log.format)
     settings = settle(settings)
-    engine = Engine(engine_settings(settings))
+    # A file can wait: it is never overload, however fast it is read.
+    steady = LadderSettings(enabled=False)
+    engine = Engine(replace(engine_settings(settings), ladder=steady, smaller=None, fallback=None))
     code: int = exits.ExitCode.OK
     await engine.start()
     try:

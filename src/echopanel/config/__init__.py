@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from echopanel.config.ladder import LadderSection
 from echopanel.config.layers import Layer, config_file, load_settings
 from echopanel.config.settings import (
     EngineSection,
@@ -18,6 +19,7 @@ from echopanel.config.voxtral import RealtimeSection, VoxtralSection
 
 __all__ = [
     "EngineSection",
+    "LadderSection",
     "Layer",
     "LimitsSection",
     "LogSection",

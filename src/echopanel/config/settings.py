@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from echopanel.audio import Source
 from echopanel.config.base import Directory, Section, Token, expand, split, wrong
+from echopanel.config.ladder import LadderSection
 from echopanel.config.voxtral import RealtimeSection, VoxtralSection
 from echopanel.machine.processor import available_cores
 
@@ -179,7 +180,9 @@ class EngineSection(Section):
     queue_mic: int = Field(default=100, ge=1, description="Chunks of `mic` that may wait in a session.")
     queue_system: int = Field(default=50, ge=1, description="Chunks of `system` that may wait in a session.")
     stuck_after_s: float = Field(
-        default=4.0, gt=0, description="A recogniser call is stuck after this many seconds."
+        default=3.0,
+        gt=0,
+        description="A recogniser call is stuck after this many seconds; long ones are given longer.",
     )
     probe_interval_s: float = Field(
         default=5.0,
@@ -230,6 +233,7 @@ class Settings(Section):
     voxtral: VoxtralSection = Field(default_factory=VoxtralSection)
     realtime: RealtimeSection = Field(default_factory=RealtimeSection)
     engine: EngineSection = Field(default_factory=EngineSection)
+    ladder: LadderSection = Field(default_factory=LadderSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     log: LogSection = Field(default_factory=LogSection)
 

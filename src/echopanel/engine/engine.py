@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import structlog
 
 from echopanel.asr.catalog import Catalog
 from echopanel.asr.registry import get_provider
@@ -17,28 +13,30 @@ from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.engine.health import Health, HealthReport
+from echopanel.engine.lineup import Lineup
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.models import ModelRegistry, WarmUp
-from echopanel.engine.pace import Pace
-from echopanel.engine.pipeline import Pipeline, PipelineOptions
+from echopanel.engine.models import ModelHost, ModelRegistry
+from echopanel.engine.options import PipelineOptions
+from echopanel.engine.pipeline import Pipeline
+from echopanel.engine.quality import Quality
 from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
 from echopanel.engine.streaming import StreamingPipeline
 from echopanel.engine.streams import Streams
-from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded
+from echopanel.errors import ErrorCode, Overloaded
 from echopanel.policy.admission import Admission, Refusal, Slot
-from echopanel.policy.chunking import ChunkInterval
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import Scheduler, SchedulerSettings
 
 __all__ = ["Engine", "Slot", "SourcePipeline", "Status"]
 
-log = structlog.get_logger(__name__)
-
 TICK_S = 0.5
+WATCH_S = 0.1
 RETRY_AFTER_S = 30.0
+# A machine with time to spare catches up on what was put off, behind live speech.
+IDLE_BELOW = 0.7
 
 SourcePipeline = Pipeline | StreamingPipeline
 
@@ -64,16 +62,12 @@ class Engine:
     def __init__(self, settings: EngineSettings, metrics: Metrics | None = None) -> None:
         self.settings = settings
         self.metrics = metrics or Metrics()
-        self.changed = Signal()
         self._vad = SileroVad()
         self._models = ModelRegistry(get_provider, self.metrics, settings.model_memory_bytes, self._vad)
-        self.host = self._models.host(settings.model)
-        self._leases = contextlib.AsyncExitStack()
+        self._lineup = Lineup(self._models, self._vad, settings)
         self._loading: asyncio.Task[None] | None = None
-        self._renewing: asyncio.Task[None] | None = None
-        self._interval = ChunkInterval(settings.chunking)
         self._recogniser = Recogniser(
-            lambda: self.host.model,
+            self._lineup,
             Scheduler(scheduler_settings(settings)),
             LoadMeter(settings.max_inference),
             self.metrics,
@@ -82,14 +76,26 @@ class Engine:
         )
         streaming = self.host.capabilities.streaming
         self._streams = Streams(lambda: self.host.model, self.metrics) if streaming else None
-        self._health = Health(self.host, self._recogniser, settings.probe_interval_s, self._streams)
-        self._pace = Pace(self._interval.interval)
+        self.quality = Quality(settings, self._recogniser, self._lineup, self.metrics)
+        self._health = Health(
+            self.host, self._lineup, self._recogniser, settings.probe_interval_s, self._streams
+        )
         self._admission = Admission(settings.admission)
-        self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+        self._pipelines: weakref.WeakKeyDictionary[Pipeline, bool] = weakref.WeakKeyDictionary()
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
         return f"<Engine {self.host!r} {self._recogniser!r}>"
+
+    @property
+    def host(self) -> ModelHost:
+        """The model that sessions are promised."""
+        return self._lineup.first
+
+    @property
+    def changed(self) -> Signal:
+        """Tells of changes of the quality."""
+        return self.quality.changed
 
     @property
     def ready(self) -> bool:
@@ -102,6 +108,7 @@ class Engine:
         Raises:
             ModelUnavailable: it cannot be used, with what to do.
         """
+        self._tasks.append(asyncio.create_task(self._watch(), name="engine watchdog"))
         self._tasks.append(asyncio.create_task(self._tick(), name="engine tick"))
         match self.settings.load_strategy:
             case LoadStrategy.EAGER:
@@ -116,24 +123,20 @@ class Engine:
             ModelUnavailable: it cannot be used, with what to do.
         """
         if self._loading is None or (self._loading.done() and not self.host.ready):
-            self._loading = asyncio.create_task(self._lease(), name="load model")
+            self._loading = asyncio.create_task(self._lineup.load(), name="load model")
         # Whoever asked may go away meanwhile; others want the model too.
         await asyncio.shield(self._loading)
 
-    async def _lease(self) -> None:
-        warm_up = WarmUp(self.settings.warmup_level, self.settings.max_batch)
-        await self._leases.enter_async_context(self._models.lease(self.settings.model, warm_up))
-
     async def close(self) -> None:
         """Stop the workers and free the model."""
-        tasks = [task for task in (*self._tasks, self._loading, self._renewing) if task is not None]
+        tasks = [task for task in (*self._tasks, self._loading) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._recogniser.close()
         if self._streams is not None:
             await self._streams.close()
-        await self._leases.aclose()
+        await self._lineup.close()
         await self._models.unload_all()
 
     def pipeline(
@@ -143,8 +146,13 @@ class Engine:
         options: PipelineOptions,
         clock: SessionClock,
         emit: Callable[[Event], None],
+        *,
+        alone: bool = True,
     ) -> SourcePipeline:
-        """A new source for a session; run its `run` and feed it."""
+        """A new source for a session; run its `run` and feed it. `alone`: the session has no other.
+
+        A secondary source that is not alone is put off when there is far too much to do.
+        """
         if self._streams is not None:
             return StreamingPipeline(
                 session,
@@ -157,6 +165,8 @@ class Engine:
                 metrics=self.metrics,
                 emit=emit,
             )
+        put_off = source is self.settings.secondary_source and not alone
+        quality = self.quality
         pipeline = Pipeline(
             session,
             source,
@@ -166,10 +176,10 @@ class Engine:
             endpoint=self.settings.endpoint,
             clock=clock,
             metrics=self.metrics,
-            pace=lambda: self._pace,
+            pace=lambda: quality.secondary_pace if put_off else quality.pace,
             emit=emit,
         )
-        self._pipelines.add(pipeline)
+        self._pipelines[pipeline] = put_off
         return pipeline
 
     def clock(self, origin_ms: float | None) -> SessionClock:
@@ -216,54 +226,40 @@ class Engine:
 
     def status(self) -> Status:
         """The figures of `flow`."""
-        reading = self._recogniser.reading()
+        reading, standing = self._recogniser.reading(), self.quality.standing
         return Status(
-            level=0,
-            plan="full quality",
-            reason="",
+            level=standing.plan.level,
+            plan=standing.name,
+            reason=standing.reason,
             load=round(reading.load, 3),
             rtf_last=round(reading.rtf_last, 4),
             rtf_mean=round(reading.rtf_mean, 4),
             rtf_p95=round(reading.rtf_p95, 4),
-            chunk_interval_s=self._pace.interval_s,
+            chunk_interval_s=self.quality.pace.interval_s,
             queue_depth=self._recogniser.depth,
         )
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is time for what was put off."""
+        plan = self.quality.standing.plan
+        return plan.secondary_live and not plan.fallback and self._recogniser.reading().load < IDLE_BELOW
 
     async def health(self) -> HealthReport:
         """The answer of `/health`."""
         return await self._health.report()
 
-    async def _tick(self) -> None:
-        """Twice a second: look after the workers, and set the pace by the load."""
+    async def _watch(self) -> None:
+        """Look after the workers: whoever speaks waits for one that hangs."""
         while True:
-            if self._recogniser.check_workers() and (self._renewing is None or self._renewing.done()):
-                self._renewing = asyncio.create_task(self._renew_model(), name="load model again")
-            self._set_pace()
+            self._recogniser.check_workers()
+            await asyncio.sleep(WATCH_S)
+
+    async def _tick(self) -> None:
+        """Twice a second: decide on the quality."""
+        while True:
+            self.quality.tick(put_off for pipeline, put_off in self._pipelines.items() if pipeline.speaking)
             await asyncio.sleep(TICK_S)
-
-    async def _renew_model(self) -> None:
-        """What hung one worker may hang the next as well."""
-        try:
-            await self.host.renew()
-        except ModelUnavailable as error:
-            log.error("cannot load the model again", error=str(error))
-
-    def _set_pace(self) -> None:
-        reading = self._recogniser.reading()
-        backlog = self._recogniser.backlog_s
-        speakers = sum(pipeline.speaking for pipeline in self._pipelines)
-        least = self._recogniser.interval_for(speakers)
-        interval = self._interval.observe(reading.load, backlog, time.monotonic(), least)
-        pace = Pace.at(reading.load, interval)
-        if pace != self._pace:
-            log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(reading.load, 2))
-            self._pace = pace
-            self._recogniser.gather_s = pace.gather_s
-            self.changed.notify()
-        self.metrics.load.set(reading.load)
-        self.metrics.rtf.set(reading.rtf_mean)
-        self.metrics.backlog_seconds.set(backlog)
-        self.metrics.chunk_interval_seconds.set(interval)
 
 
 def scheduler_settings(settings: EngineSettings) -> SchedulerSettings:

@@ -9,12 +9,13 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.audio import Chunk, Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.models import ModelHost
-from echopanel.engine.recogniser import QueueFull, Recogniser, Request
+from echopanel.engine.recogniser import ENGLISH, QueueFull, Recogniser, Request
 from echopanel.engine.sounds import known_sound
 from echopanel.engine.streams import Streams
 from echopanel.errors import TranscriptionFailed
@@ -71,17 +72,36 @@ class Probe:
     timed_out: bool = False
 
 
+class Serving(Protocol):
+    """Which model recognises."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the first one, "" if nothing is."""
+        ...
+
+    def serving(self, language: str | None) -> str:
+        """The name of the one that live speech goes to."""
+        ...
+
+
 class Health:
     """Probes at most once an interval, however often it is asked."""
 
     def __init__(
-        self, host: ModelHost, recogniser: Recogniser, interval_s: float, streams: Streams | None = None
+        self,
+        host: ModelHost,
+        models: Serving,
+        recogniser: Recogniser,
+        interval_s: float,
+        streams: Streams | None = None,
     ) -> None:
         self._host = host
+        self._models = models
         self._recogniser = recogniser
         self._interval_s = interval_s
         self._streams = streams
-        self._expected: Hypothesis | None = None
+        self._expected: dict[str, Hypothesis] = {}  # by model
         self._last: Probe | None = None
         self._probing = asyncio.Lock()
 
@@ -130,6 +150,8 @@ class Health:
         probe = self._last
         if probe is not None and probe.timed_out:
             return HealthStatus.DEADLOCKED, probe.problem
+        if self._models.fault:
+            return HealthStatus.DEGRADED, self._models.fault
         if probe is not None and probe.problem:
             return HealthStatus.DEGRADED, probe.problem
         if self._recogniser.replaced_lately:
@@ -144,14 +166,22 @@ class Health:
     async def _probe(self) -> Probe:
         started = time.monotonic()
         chunk = Chunk(Source.MIC, 0, known_sound())
-        options = DecodeOptions(language="en", final=False)
+        options = DecodeOptions(language=ENGLISH, final=False)
         request = Request(
-            PROBE_SESSION, Source.MIC, JobKind.FINAL, chunk.seconds, lambda: Excerpt(chunk, options, 0)
+            PROBE_SESSION,
+            Source.MIC,
+            JobKind.FINAL,
+            chunk.seconds,
+            lambda: Excerpt(chunk, options, 0),
+            ENGLISH,
         )
+        model = self._models.serving(ENGLISH)
         problem, timed_out = "", False
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                problem = self._compare(await self._recogniser.submit(request))
+                heard = await self._recogniser.submit(request)
+            if model == self._models.serving(ENGLISH):
+                problem = self._compare(heard, model)
         except TimeoutError:
             problem, timed_out = f"a test decode did not come back within {PROBE_TIMEOUT_S:g} s", True
         except QueueFull:
@@ -161,12 +191,11 @@ class Health:
         now = time.monotonic()
         return Probe(now, now - started, problem, timed_out)
 
-    def _compare(self, heard: Hypothesis) -> str:
+    def _compare(self, heard: Hypothesis, model: str) -> str:
         """The first answer is the known one; weights that were damaged since would answer otherwise."""
-        if self._expected is None:
-            self._expected = heard
-        same = heard.text == self._expected.text
-        close = abs(heard.avg_logprob - self._expected.avg_logprob) <= LOGPROB_TOLERANCE
+        expected = self._expected.setdefault(model, heard)
+        same = heard.text == expected.text
+        close = abs(heard.avg_logprob - expected.avg_logprob) <= LOGPROB_TOLERANCE
         return "" if same and close else "a test decode gave another answer than after loading"
 
 

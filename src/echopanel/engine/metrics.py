@@ -33,6 +33,9 @@ class Metrics:
         self.rtf = self._gauge("rtf", "Seconds inside the model per second of audio")
         self.chunk_interval_seconds = self._gauge("chunk_interval_seconds", "Seconds between partials")
         self.ladder_level = self._gauge("ladder_level", "Step of degradation")
+        self.ladder_changes = Counter(
+            "echopanel_ladder_changes", "Changes of the step", ["level"], registry=self.registry
+        )
         self.sessions = self._gauge("sessions", "Open sessions")
         self.model_state = Gauge(
             "echopanel_model_state",

@@ -91,6 +91,10 @@ class ModelHost:
         self.used_at = time.monotonic()
         return self._model
 
+    def holds(self, model: Model) -> bool:
+        """Whether these are its weights now."""
+        return self._model is model
+
     async def load(self, warm_up: WarmUp, vad: SileroVad, make_room: Callable[[], Awaitable[None]]) -> None:
         """Load and warm up in a thread. Callers that come meanwhile wait for the same load.
 

@@ -10,7 +10,7 @@ from echopanel.asr.provider import DecodeOptions
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Samples, Source, float_to_pcm16, to_seconds
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event, Trouble
-from echopanel.engine.pipeline import PipelineOptions
+from echopanel.engine.options import PipelineOptions
 from echopanel.errors import TranscriptionFailed
 from echopanel.policy.clock import SessionClock
 from echopanel.transcript import Coverage, Final, Gap, Transcript

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from echopanel.engine.lead import LEAD_S
+from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
 
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
-# Partials this far apart say that time is short: then finals cost less too.
-BUSY_FROM_S = 1.0
-LOADED_FROM_S = 3.0
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
 # Decoding four chunks together costs each of them less than half.
@@ -23,7 +21,7 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
-    Jobs wait up to `gather_s` seconds for others to be decoded with.
+    Jobs wait up to `gather_s` seconds for others to be decoded with. Not `live`: what is said is put off.
     Replaced as a whole when the load changes.
     """
 
@@ -32,6 +30,7 @@ class Pace:
     beam_size: int = BEAM_SIZE
     lead_s: float = LEAD_S
     gather_s: float = 0.0
+    live: bool = True
 
     @classmethod
     def at(cls, load: float, interval_s: float) -> Self:

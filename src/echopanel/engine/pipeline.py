@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
-from echopanel.asr.provider import DecodeOptions, Hypothesis
+from echopanel.asr.provider import Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
 from echopanel.engine.events import Event, Trouble
@@ -18,6 +17,7 @@ from echopanel.engine.lag import Lag
 from echopanel.engine.lead import Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.pace import Pace
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
 from echopanel.engine.recovery import Past, Range, first_waiting
@@ -38,21 +38,9 @@ from echopanel.policy.scheduler import JobKind
 from echopanel.transcript import Final, Gap, GapStatus
 
 RECOGNISER_FAILED = "recogniser_failed"
+OVERLOAD = "overload"
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineOptions:
-    """What a session asked for."""
-
-    decode: DecodeOptions
-    partials: bool = True
-
-    @classmethod
-    def of(cls, language: str | None, prompt: str, hotwords: str, *, partials: bool) -> Self:
-        """From what the wire says."""
-        return cls(DecodeOptions(language=language, prompt=prompt, hotwords=hotwords), partials)
 
 
 class Pipeline:
@@ -178,8 +166,7 @@ class Pipeline:
                 utterance.decided_at = time.monotonic()
                 utterance.chunk = Chunk(self.source, start, pcm16_to_float(pcm))
                 utterance.asked = self._ask_final(utterance)
-                self._close(utterance)
-                await utterance.done.wait()
+                await self._finish(utterance)
 
     # --- endpoints -------------------------------------------------------------------------------
 
@@ -206,7 +193,8 @@ class Pipeline:
         """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
         utterance = self._opened()
         utterance.paused = True
-        if self._pace().speculate and self._recogniser.queued(self.session, self.source) == 0:
+        pace = self._pace()
+        if pace.live and pace.speculate and self._recogniser.queued(self.session, self.source) == 0:
             utterance.speculation = self._ask_speculative(utterance)
 
     def _resumed(self) -> None:
@@ -220,6 +208,10 @@ class Pipeline:
         utterance.chunk = self._listener.chunk(utterance.start, at)
         utterance.decided_at = time.monotonic()
         self._open = None
+        if not self._pace().live:
+            utterance.speculation, utterance.put_off = None, OVERLOAD
+            self._close(utterance)
+            return
         speculation = utterance.speculation
         started = self._recogniser.queued(self.session, self.source) == 0
         if speculation is None or not (speculation.done() or started):
@@ -239,7 +231,7 @@ class Pipeline:
 
     def _ask_for_partial(self) -> None:
         utterance = self._open
-        if utterance is None or utterance.paused or not self._options.partials:
+        if utterance is None or utterance.paused or not (self._options.partials and self._pace().live):
             return
         if utterance.asked is not None and not utterance.asked.done():
             return
@@ -255,7 +247,8 @@ class Pipeline:
     def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
         audio = utterance.chunk
         assert audio is not None, "a final is asked for when the end is known"
-        return self._submit(utterance, JobKind.FINAL, lambda: self._excerpt(utterance, audio, final=True))
+        kind = JobKind.DEFERRED if utterance.deferred else JobKind.FINAL
+        return self._submit(utterance, kind, lambda: self._excerpt(utterance, audio, final=True))
 
     def _submit(
         self, utterance: Utterance, kind: JobKind, take: Callable[[], Excerpt]
@@ -264,8 +257,9 @@ class Pipeline:
         partly = kind is JobKind.PARTIAL and utterance.previewable(end)
         seconds = to_seconds(end - (utterance.cut if partly else utterance.start))
         try:
+            language = self._options.decode.language
             future = self._recogniser.submit(
-                Request(self.session, self.source, kind, seconds, take, self._retrying)
+                Request(self.session, self.source, kind, seconds, take, language, self._retrying)
             )
         except QueueFull:
             return None
@@ -319,6 +313,9 @@ class Pipeline:
 
     async def _finish(self, utterance: Utterance) -> None:
         assert utterance.end is not None
+        if utterance.put_off:
+            self._shed(utterance, utterance.put_off)
+            return
         try:
             hypothesis = await self._final(utterance)
         except QueueFull:

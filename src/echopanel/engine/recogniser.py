@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
@@ -17,7 +18,7 @@ from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
-from echopanel.policy.demand import Demand
+from echopanel.policy.demand import Demand, Ratio
 from echopanel.policy.load import LoadMeter, LoadReading
 from echopanel.policy.scheduler import Job, JobKind, Scheduler
 
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 # Chunks whose lengths round up to the same number of seconds / BUCKET_S go into one call.
 BUCKET_S = 4.0
+ENGLISH = "en"
 # A call may take this many times what calls took lately before it counts as stuck ...
 SLOWEST = 5.0
 # ... and before anything was measured a machine is taken to be this slow.
@@ -32,6 +34,31 @@ UNKNOWN_RTF = 0.3
 LATELY_S = 60.0
 LOOK_AGAIN_S = 0.05
 CLOSE_WITHIN_S = 5.0
+
+
+class Models(Protocol):
+    """Where jobs get their model from, and who wants to know how it did."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is no model just now, but will be one soon."""
+        ...
+
+    def pick(self, kind: JobKind, language: str | None) -> Model:
+        """The model for a job.
+
+        Raises:
+            ModelUnavailable: there is none.
+        """
+        ...
+
+    def worked(self, model: Model) -> None:
+        """A call came back well."""
+        ...
+
+    def failed(self, model: Model, problem: str, *, hung: bool) -> None:
+        """A call failed, or did not come back in time."""
+        ...
 
 
 class Superseded(Exception):
@@ -48,7 +75,7 @@ class Request:
 
     `take` is called when the job's turn comes, so that a partial can cover what was said meanwhile; it
     raises LookupError when the audio is not held any more. `seconds` is the length at the time of asking.
-    `retrying` is told of a failure that is tried again.
+    `language` is what is spoken, if that is known. `retrying` is told of a failure that is tried again.
     """
 
     session: str
@@ -56,6 +83,7 @@ class Request:
     kind: JobKind
     seconds: float
     take: Callable[[], Excerpt]
+    language: str | None = None
     retrying: Callable[[TranscriptionFailed], None] = lambda _: None
 
 
@@ -86,7 +114,7 @@ class Recogniser:
 
     def __init__(
         self,
-        model: Callable[[], Model],
+        models: Models,
         scheduler: Scheduler,
         meter: LoadMeter,
         metrics: Metrics,
@@ -94,10 +122,12 @@ class Recogniser:
         workers: int,
         stuck_after_s: float,
     ) -> None:
-        self._model = model
+        self._models = models
         self._scheduler = scheduler
         self._meter = meter
-        self._demand = Demand(workers)
+        self._workers = workers
+        self.demand = Demand(workers)
+        self._deferred = Ratio(UNKNOWN_RTF, LATELY_S)  # seconds in the model per second of what was put off
         self._metrics = metrics
         self._stuck_after_s = stuck_after_s
         self._names = itertools.count(1)
@@ -150,9 +180,10 @@ class Recogniser:
         """Load and RTF now."""
         return self._meter.reading(time.monotonic())
 
-    def interval_for(self, speakers: int) -> float:
-        """The least seconds between partials that so many speakers leave time for."""
-        return self._demand.interval(speakers)
+    @property
+    def queue_s(self) -> float:
+        """Seconds that the workers need for the jobs that wait."""
+        return self.backlog_s * self._meter.cost / self._workers
 
     def queued(self, session: str, source: Source) -> int:
         """Jobs of one source that wait."""
@@ -174,10 +205,11 @@ class Recogniser:
             source=request.source,
             kind=request.kind,
             seconds=request.seconds,
-            bucket=math.ceil(request.seconds / BUCKET_S),
+            bucket=bucket_of(request),
             submitted=now,
         )
-        self._meter.asked(job.seconds, now)
+        if job.kind is not JobKind.DEFERRED:
+            self._meter.asked(job.seconds, now)
         submitted = self._scheduler.submit(job, now)
         self._supersede(submitted.superseded)
         if submitted.rejected is not None:
@@ -200,6 +232,10 @@ class Recogniser:
             self._replace(call)
         return [call.worker for call in bad]
 
+    def resume(self) -> None:
+        """There is a model again."""
+        self._pump()
+
     async def close(self) -> None:
         """End the worker threads; those that hang are left behind as daemons."""
         self._closed = True
@@ -214,7 +250,7 @@ class Recogniser:
         return Worker(f"recogniser-{next(self._names)}", self._finished)
 
     def _pump(self) -> None:
-        while self._idle and not self._closed:
+        while self._idle and not self._closed and not self._models.waiting:
             now = time.monotonic()
             jobs = self._scheduler.next_batch(now, self.gather_s)
             if not jobs:
@@ -239,13 +275,15 @@ class Recogniser:
         try:
             excerpts = [ticket.excerpt for ticket in tickets if ticket.excerpt is not None]
             chunks, options = tuple(one.chunk for one in excerpts), tuple(one.options for one in excerpts)
-            batch = Batch(self._model(), chunks, options)
+            model = self._models.pick(jobs[0].kind, tickets[0].request.language)
+            batch = Batch(model, chunks, options)
         except ModelUnavailable as error:
             self._scheduler.done(jobs)
             self._failed(tickets, TranscriptionFailed(str(error)))
             return
-        expected = batch.seconds * (self._meter.cost or UNKNOWN_RTF)
-        deadline = now + self._stuck_after_s + SLOWEST * expected
+        deferred = jobs[0].kind is JobKind.DEFERRED
+        expected = batch.seconds * (self._deferred.value if deferred else self._meter.cost or UNKNOWN_RTF)
+        deadline = now + max(self._stuck_after_s, SLOWEST * expected)
         worker = self._idle.pop()
         self._calls[worker] = _Call(worker, jobs, tickets, batch, deadline)
         self._metrics.batch_size.observe(len(tickets))
@@ -275,22 +313,28 @@ class Recogniser:
         self._measured(call, outcome.elapsed, now)
         self._metrics.decode_seconds.observe(outcome.elapsed)
         if outcome.error is None:
+            self._models.worked(call.batch.model)
             for ticket, hypothesis in zip(call.tickets, outcome.hypotheses, strict=True):
                 assert ticket.excerpt is not None, "what ran was taken before"
                 self._settle(ticket.job.id, ticket.excerpt.heard(hypothesis))
         else:
+            self._models.failed(call.batch.model, str(outcome.error), hung=False)
             self._failed(call.tickets, outcome.error)
         # Behind those who were just answered: their words are the left context of what they ask next.
         asyncio.get_running_loop().call_soon(self._pump)
 
     def _measured(self, call: _Call, elapsed: float, now: float) -> None:
+        if call.jobs[0].kind is JobKind.DEFERRED:
+            # Done in spare time, by the best model: it says nothing of what live speech costs.
+            self._deferred.add(elapsed, call.batch.seconds)
+            return
         self._meter.called(call.batch.seconds, elapsed, now)
         share = elapsed / len(call.tickets)
         for ticket in call.tickets:
             if ticket.job.kind is JobKind.PARTIAL:
-                self._demand.partial(share)
+                self.demand.partial(share)
             else:
-                self._demand.final(ticket.job.seconds, share)
+                self.demand.final(ticket.job.seconds, share)
 
     def _failed(self, tickets: list[_Ticket], error: TranscriptionFailed) -> None:
         """Give each final its one retry; a partial needs none, the next one comes anyway."""
@@ -328,7 +372,9 @@ class Recogniser:
         self._metrics.workers_replaced.inc()
         self._idle.append(self._new_worker())
         self._scheduler.done(call.jobs)
-        self._failed(call.tickets, TranscriptionFailed("the recogniser did not answer in time"))
+        error = TranscriptionFailed("the recogniser did not answer in time")
+        self._models.failed(call.batch.model, str(error), hung=True)
+        self._failed(call.tickets, error)
         self._pump()
 
     def _settle(self, job_id: int, result: Hypothesis | Exception) -> None:
@@ -340,3 +386,8 @@ class Recogniser:
             ticket.future.set_exception(result)
         else:
             ticket.future.set_result(result)
+
+
+def bucket_of(request: Request) -> int:
+    """Jobs of one bucket are about as long, and the same models know their language."""
+    return 2 * math.ceil(request.seconds / BUCKET_S) + (request.language == ENGLISH)

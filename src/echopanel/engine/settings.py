@@ -11,6 +11,7 @@ from echopanel.machine.processor import available_cores
 from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
+from echopanel.policy.ladder import LadderSettings
 
 
 class LoadStrategy(StrEnum):
@@ -23,9 +24,15 @@ class LoadStrategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Limits in seconds, bytes or jobs as named; `max_inference` calls run at once."""
+    """Limits in seconds, bytes or jobs as named; `max_inference` calls run at once.
+
+    `smaller` is the model for times of overload. `fallback` stands in for a broken `model`; without one,
+    speech waits until that was loaded again.
+    """
 
     model: ModelSpec
+    smaller: ModelSpec | None = None
+    fallback: ModelSpec | None = None
     max_inference: int = field(default_factory=available_cores)
     max_batch: int = 16
     secondary_source: Source = Source.SYSTEM
@@ -34,8 +41,9 @@ class EngineSettings:
     load_strategy: LoadStrategy = LoadStrategy.EAGER
     warmup_level: int = 2
     model_memory_bytes: int = 4 << 30
-    stuck_after_s: float = 4.0
+    stuck_after_s: float = 3.0
     probe_interval_s: float = 5.0
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     chunking: ChunkSettings = field(default_factory=ChunkSettings)
+    ladder: LadderSettings = field(default_factory=LadderSettings)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)

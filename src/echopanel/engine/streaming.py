@@ -15,7 +15,8 @@ from echopanel.engine.events import Event
 from echopanel.engine.hearing import Hearing
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.pipeline import RECOGNISER_FAILED, PipelineOptions
+from echopanel.engine.options import PipelineOptions
+from echopanel.engine.pipeline import RECOGNISER_FAILED
 from echopanel.engine.recovery import Past, Range, first_waiting
 from echopanel.engine.signal import Signal
 from echopanel.engine.speech import Speech, SpeechQueue

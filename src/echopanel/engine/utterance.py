@@ -33,8 +33,8 @@ class Utterance:
     decode of the whole utterance, which reached until sample `decoded`; between two of those only what is
     new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
-    it is lost. `alone`: it is decoded without the speech before it. `done` is set once it is final or put
-    off.
+    it is lost. `put_off` is why it is left for later, "" if it is not. `alone`: it is decoded without the
+    speech before it. `done` is set once it is final or put off.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Utterance:
     shown: bool = False
     deferred: bool = False
     last_try: bool = False
+    put_off: str = ""
     alone: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)
     decided_at: float = 0.0

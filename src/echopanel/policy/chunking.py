@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, inf
@@ -59,6 +60,7 @@ class ChunkInterval:
     def __init__(self, settings: ChunkSettings | None = None) -> None:
         self._settings = settings or ChunkSettings()
         self._step = 0
+        self._last = len(self._settings.intervals) - 1
         self._reason = "nothing to do"
         self._changed_at = -inf
         self._high_since = inf
@@ -88,7 +90,9 @@ class ChunkInterval:
         """Why the interval is what it is."""
         return self._reason
 
-    def observe(self, load: float, backlog_s: float, now: float, least_s: float = 0.0) -> float:
+    def observe(
+        self, load: float, backlog_s: float, now: float, least_s: float = 0.0, longest_s: float = inf
+    ) -> float:
         """Take a measurement; the answer is the interval to use from now on.
 
         Args:
@@ -96,15 +100,19 @@ class ChunkInterval:
             backlog_s: seconds of audio queued.
             now: seconds on a monotonic clock.
             least_s: what those who speak now need, by what they cost; a longer step is taken at once.
+            longest_s: the longest that may be taken, if there is a step that short.
         """
         settings = self._settings
+        self._last = max(bisect_right(settings.intervals, longest_s) - 1, 0)
         self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
         self._seen_at = now
         self._high_since = min(self._high_since, now) if load > settings.load_high else inf
         roomy = self._has_room(load, backlog_s, least_s)
         self._low_since = min(self._low_since, now) if roomy else inf
-        if backlog_s > settings.backlog_high_s:
-            self._change(len(settings.intervals) - 1, f"{backlog_s:.0f} s of audio queued", now)
+        if self._step > self._last:
+            self._change(self._last, "times are better", now)
+        elif backlog_s > settings.backlog_high_s:
+            self._change(self._last, f"{backlog_s:.0f} s of audio queued", now)
         elif least_s > self.interval:
             self._change(self._first(least_s), "so many speak", now)
         elif now - max(self._high_since, self._changed_at + settings.settle_s) >= settings.raise_after_s:
@@ -142,6 +150,7 @@ class ChunkInterval:
         return next((step for step, interval in enumerate(intervals) if interval > needed), self._step - 1)
 
     def _change(self, step: int, reason: str, now: float) -> None:
+        step = min(step, self._last)
         if step != self._step:
             self._step = step
             self._reason = reason

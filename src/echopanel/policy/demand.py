@@ -12,6 +12,11 @@ USUAL_PARTIAL, PARTIALS = 0.06, 10.0
 USUAL_FINAL, FINAL_SECONDS = 0.025, 60.0
 # How much less a measurement counts at each further one.
 FADING = 0.98
+# Partials this far apart say that time is short: then finals cost less too, with less left context and fewer
+# beams. (From so many seconds on, so many times as dear as the cheapest: tiny.en, 6 s of speech.)
+BUSY_FROM_S = 1.0
+LOADED_FROM_S = 3.0
+DEARNESS = ((0.0, 2.0), (BUSY_FROM_S, 1.35), (LOADED_FROM_S, 1.0))
 
 
 class Ratio:
@@ -31,17 +36,31 @@ class Ratio:
         self._amount = FADING * self._amount + amount
         self._count = FADING * self._count + count
 
+    def scale(self, factor: float) -> None:
+        """From now on everything takes `factor` times as much."""
+        self._amount *= factor
+
 
 class Demand:
-    """Seconds inside the model per partial, and per second of speech for finals, lately."""
+    """Seconds inside the model per partial, and per second of speech for the cheapest finals, lately."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._partial = Ratio(USUAL_PARTIAL, PARTIALS)
         self._final = Ratio(USUAL_FINAL, FINAL_SECONDS)
+        self._dearness = 1.0
 
     def __repr__(self) -> str:
         return f"<Demand [partial {self._partial.value:.3f}s, final {self._final.value:.3f}s a second]>"
+
+    def at(self, interval_s: float) -> None:
+        """What is measured from now on is measured with partials so many seconds apart."""
+        self._dearness = dearness(interval_s)
+
+    def scale(self, factor: float) -> None:
+        """Another model recognises from now on, which takes `factor` times as long."""
+        self._partial.scale(factor)
+        self._final.scale(factor)
 
     def partial(self, elapsed: float) -> None:
         """A partial took `elapsed` seconds inside the model: its share of the call."""
@@ -49,12 +68,27 @@ class Demand:
 
     def final(self, seconds: float, elapsed: float) -> None:
         """The final of an utterance of `seconds` seconds took `elapsed` seconds inside the model."""
-        self._final.add(elapsed, seconds)
+        self._final.add(elapsed / self._dearness, seconds)
 
-    def interval(self, speakers: int) -> float:
+    def load(self, speakers: float, interval_s: float) -> float:
+        """Demanded over available compute, if so many speak with partials `interval_s` seconds apart."""
+        final = self._final.value * dearness(interval_s)
+        return speakers * (final + self._partial.value / interval_s) / self._workers
+
+    def interval(self, speakers: float) -> float:
         """The least seconds between partials that leave time for the finals, if so many speak.
 
         Infinite where finals alone are too much.
         """
-        left = self._workers * BUDGET - speakers * self._final.value
-        return speakers * self._partial.value / left if left > 0 else inf
+        shortest = inf
+        for (least, times), end in zip(DEARNESS, (BUSY_FROM_S, LOADED_FROM_S, inf), strict=True):
+            left = self._workers * BUDGET - speakers * self._final.value * times
+            shortest = max(least, speakers * self._partial.value / left) if left > 0 else inf
+            if shortest < end:
+                return shortest
+        return shortest
+
+
+def dearness(interval_s: float) -> float:
+    """How many times as much as the cheapest the finals cost beside partials so many seconds apart."""
+    return next(times for least, times in reversed(DEARNESS) if interval_s >= least)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
-from math import ceil
+from math import ceil, inf
 from types import MappingProxyType
 
 from echopanel.audio import Source
@@ -17,10 +17,21 @@ REMEMBERED_SESSIONS = 1000
 
 
 class JobKind(StrEnum):
-    """A final decides a finished utterance; a partial previews an open one and gives way to a newer one."""
+    """A final decides a finished utterance; a partial previews an open one and gives way to a newer one.
+
+    What is deferred was put off before; it gives way to all that is said now.
+    """
 
     FINAL = "final"
     PARTIAL = "partial"
+    DEFERRED = "deferred"
+
+
+# Of what was put off, a call takes at most so many chunks: whoever speaks meanwhile waits until it ends.
+DEFERRED_BATCH = 4
+# After live speech one call stays free of what was put off for so long.
+LIVE_S = 10.0
+_RANKS = {JobKind.FINAL: 0, JobKind.PARTIAL: 2, JobKind.DEFERRED: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class SchedulerSettings:
     """At most `max_running` calls of at most `max_batch` jobs at once; `bounds` are queued jobs per source.
 
     `secondary` is the source that yields to the other. Each `ageing_s` seconds of waiting lift a job by one
-    class, of four: final or partial, primary or secondary.
+    class, of six: final, partial or deferred, primary or secondary.
     """
 
     max_running: int = 2
@@ -73,11 +84,11 @@ class _Waiting:
     since: float
 
 
-_Key = tuple[str, Source]
+_Key = tuple[str, Source, bool]  # session, source, whether deferred: live speech does not queue behind that
 
 
 class Scheduler:
-    """Picks batches. Order within a source is kept, and a source never has two jobs running.
+    """Picks batches. Order within a source is kept, and a source never has two jobs of live speech running.
 
     Next is the most urgent class; within a class the session served least recently; then the oldest job.
     """
@@ -89,6 +100,7 @@ class Scheduler:
         self._busy: set[_Key] = set()
         self._served: dict[str, int] = {}  # session -> number of its last service; least recent first
         self._calls = count()
+        self._live_at = -inf
 
     def __repr__(self) -> str:
         backlog = f"{self.backlog_seconds:.1f}s backlog"
@@ -106,12 +118,13 @@ class Scheduler:
 
     @property
     def backlog_seconds(self) -> float:
-        """Seconds of audio in queued jobs."""
-        return sum(waiting.job.seconds for queue in self._queues.values() for waiting in queue)
+        """Seconds of audio in queued jobs of live speech."""
+        live = (queue for (_, _, deferred), queue in self._queues.items() if not deferred)
+        return sum(waiting.job.seconds for queue in live for waiting in queue)
 
     def queued(self, session: str, source: Source) -> int:
-        """Jobs of one source that are queued."""
-        return len(self._queues.get((session, source), ()))
+        """Jobs of one source's live speech that are queued."""
+        return len(self._queues.get((session, source, False), ()))
 
     def submit(self, job: Job, now: float) -> Submitted:
         """Queue a job, also one that ran before and shall be tried again; it takes its place by `id`.
@@ -120,7 +133,9 @@ class Scheduler:
         is superseded itself. Above the bound the job is rejected and nothing changes. A job tried again has
         waited since it was first submitted.
         """
-        queue = self._queues.get((job.session, job.source), [])
+        if job.kind is not JobKind.DEFERRED:
+            self._live_at = now
+        queue = self._queues.get(key_of(job), [])
         partials = [waiting for waiting in queue if waiting.job.kind is JobKind.PARTIAL]
         if job.kind is JobKind.PARTIAL and any(waiting.job.id > job.id for waiting in partials):
             return Submitted(superseded=(job,))
@@ -131,7 +146,7 @@ class Scheduler:
         inherited = superseded if job.kind is JobKind.PARTIAL else ()
         since = min([now, job.submitted, *(waiting.since for waiting in inherited)])
         insort(kept, _Waiting(job, since), key=lambda waiting: waiting.job.id)
-        self._queues[job.session, job.source] = kept
+        self._queues[key_of(job)] = kept
         return Submitted(superseded=tuple(waiting.job for waiting in superseded))
 
     def next_batch(self, now: float, gather_s: float = 0.0) -> list[Job]:
@@ -141,17 +156,18 @@ class Scheduler:
         its oldest job has waited `gather_s` seconds: a call of four chunks costs far less than four calls.
         """
         free = self._settings.max_running - len(self._running)
-        heads = sorted(self._heads(), key=lambda waiting: self._urgency(waiting, now))
+        heads = sorted(self._heads(now), key=lambda waiting: self._urgency(waiting, now))
         if free <= 0 or not heads:
             return []
         share = min(self._settings.max_batch, ceil(len(heads) / free))
         groups: dict[tuple[JobKind, int], list[_Waiting]] = {}
         for waiting in heads:
             groups.setdefault((waiting.job.kind, waiting.job.bucket), []).append(waiting)
-        for alike in groups.values():
-            full = len(alike) >= self._settings.max_batch
+        for (kind, _), alike in groups.items():
+            most = min(self._settings.max_batch, DEFERRED_BATCH if kind is JobKind.DEFERRED else inf)
+            full = len(alike) >= most
             if full or now - min(waiting.since for waiting in alike) >= gather_s:
-                batch = [waiting.job for waiting in alike[:share]]
+                batch = [waiting.job for waiting in alike[: int(min(share, most))]]
                 self._start(batch)
                 return batch
         return []
@@ -165,18 +181,31 @@ class Scheduler:
         if self._running.pop(ids(batch), None) is None:
             raise ValueError(f"not a running batch: {list(ids(batch))}")
         for job in batch:
-            self._busy.discard((job.session, job.source))
+            self._busy.discard(key_of(job))
 
     def cancel(self, session: str, source: Source) -> list[Job]:
         """Take all queued jobs of one source out; what runs, runs on until `done`."""
-        return [waiting.job for waiting in self._queues.pop((session, source), [])]
+        keys = [(session, source, deferred) for deferred in (False, True)]
+        return [waiting.job for key in keys for waiting in self._queues.pop(key, [])]
 
-    def _heads(self) -> Iterator[_Waiting]:
-        return (queue[0] for key, queue in self._queues.items() if key not in self._busy)
+    def _heads(self, now: float) -> Iterator[_Waiting]:
+        full = self._deferring >= self._most_deferring(now)
+        for key, queue in self._queues.items():
+            if key not in self._busy and not (full and queue[0].job.kind is JobKind.DEFERRED):
+                yield queue[0]
+
+    @property
+    def _deferring(self) -> int:
+        return sum(batch[0].kind is JobKind.DEFERRED for batch in self._running.values())
+
+    def _most_deferring(self, now: float) -> int:
+        """Calls that may hold what was put off."""
+        most = self._settings.max_running
+        return max(1, most - 1) if now - self._live_at < LIVE_S else most
 
     def _urgency(self, waiting: _Waiting, now: float) -> tuple[int, int, float, int]:
         job = waiting.job
-        rank = 2 * (job.kind is JobKind.PARTIAL) + (job.source is self._settings.secondary)
+        rank = _RANKS[job.kind] + (job.source is self._settings.secondary)
         # Not stopped at the most urgent class: else a stream of fresh urgent jobs could starve an old one.
         lifted = int(max(0.0, now - waiting.since) // self._settings.ageing_s)
         return rank - lifted, self._served.get(job.session, -1), waiting.since, job.id
@@ -184,7 +213,7 @@ class Scheduler:
     def _start(self, batch: list[Job]) -> None:
         self._running[ids(batch)] = tuple(batch)
         for job in batch:
-            key = job.session, job.source
+            key = key_of(job)
             self._busy.add(key)
             del self._queues[key][0]
             if not self._queues[key]:
@@ -196,6 +225,11 @@ class Scheduler:
         self._served[session] = next(self._calls)
         if len(self._served) > REMEMBERED_SESSIONS:
             del self._served[next(iter(self._served))]
+
+
+def key_of(job: Job) -> _Key:
+    """The queue of a job."""
+    return job.session, job.source, job.kind is JobKind.DEFERRED
 
 
 def ids(jobs: Sequence[Job]) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from echopanel.server.gate import Gate
 from echopanel.server.history import session_routes
 from echopanel.server.http import health_routes, metrics_routes, model_routes
 from echopanel.server.keeper import Keeper
+from echopanel.server.ladder import ladder_routes
 from echopanel.server.live import serve_live
 from echopanel.server.panel import PanelFiles
 from echopanel.server.problems import problem
@@ -99,6 +100,7 @@ def create_app(server: Server) -> FastAPI:
         metrics_routes(server.engine),
         model_routes(server.engine),
         capability_routes(server.engine),
+        ladder_routes(server.engine),
         session_routes(server.sessions.roster, server.keeper),
     ):
         app.include_router(router)

@@ -19,8 +19,6 @@ log = structlog.get_logger(__name__)
 
 REPAIR_AGAIN_S = 0.5
 REPAIR_RARELY_S = 30.0
-# An idle machine catches up on what was put off.
-REPAIR_BELOW_LOAD = 0.5
 
 
 class Deferred:
@@ -55,7 +53,7 @@ class Deferred:
         while True:
             await asyncio.sleep(wait)
             before = self.count
-            if self._engine.status().load < REPAIR_BELOW_LOAD:
+            if self._engine.idle:
                 for source in self._tracks:
                     await self._repair(source, give_up=False)
             wait = min(2 * wait, REPAIR_RARELY_S) if 0 < before <= self.count else REPAIR_AGAIN_S

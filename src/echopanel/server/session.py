@@ -13,7 +13,7 @@ import structlog
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.engine.bleed import BleedMarker
 from echopanel.engine.engine import Engine
-from echopanel.engine.pipeline import PipelineOptions
+from echopanel.engine.options import PipelineOptions
 from echopanel.engine.recovery import Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError
 from echopanel.server.accounts import checked
@@ -73,8 +73,11 @@ class LiveSession:
         self._saved_origin_ms = record.origin_ms
         options = options_of(record)
         self._bleed = BleedMarker(self._broadcast.add, self._heard_until)
+        alone = len(record.sources) == 1
         self._tracks = {
-            source: Track(engine.pipeline(session_id, source, options, self._clock, self._bleed.take))
+            source: Track(
+                engine.pipeline(session_id, source, options, self._clock, self._bleed.take, alone=alone)
+            )
             for source in record.sources
         }
         self._deferred = Deferred(

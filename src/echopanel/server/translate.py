@@ -10,11 +10,14 @@ from echopanel.asr.voxtral.settings import VoxtralSettings
 from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import to_samples
 from echopanel.config import Settings
+from echopanel.config.ladder import AUTO, NONE
 from echopanel.engine.settings import EngineSettings, LoadStrategy
+from echopanel.engine.standby import smaller_spec
 from echopanel.machine.detect import ram_bytes
 from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
+from echopanel.policy.ladder import LadderSettings
 from echopanel.server.live import LiveLimits
 from echopanel.server.session import SessionLimits
 from echopanel.store.archive import Archive
@@ -32,22 +35,27 @@ UNMEASURED_SESSIONS = 10
 def model_spec(settings: Settings) -> ModelSpec:
     """Which model to load: from the catalogue, a path, or what the provider's own section names."""
     model, options = settings.model, provider_options(settings)
-    path = Path(model.name).expanduser()
-    own = path.is_dir() or path.suffix == MODEL_FILE_SUFFIX
-    name = path.name if own else model.name
-    if not own and isinstance(options, VoxtralSettings):
+    path = own_path(model.name)
+    name = path.name if path else model.name
+    if not path and isinstance(options, VoxtralSettings):
         name = options.model.name if options.model else "voxtral"
-    elif not own and isinstance(options, RealtimeSettings):
+    elif not path and isinstance(options, RealtimeSettings):
         name = options.model_name
     return ModelSpec(
         provider=model.provider,
         name=name,
-        path=path if own else None,
+        path=path,
         device=model.device,
         compute_type=model.compute_type,
         threads=settings.engine.max_inference,
         options=options,
     )
+
+
+def own_path(name: str) -> Path | None:
+    """The path that a model's name is; None where it is a name out of the catalogue."""
+    path = Path(name).expanduser()
+    return path if path.is_dir() or path.suffix == MODEL_FILE_SUFFIX else None
 
 
 def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings | None:
@@ -76,9 +84,12 @@ def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings |
 
 def engine_settings(settings: Settings, carried: int | None = None) -> EngineSettings:
     """What the engine is told; `carried` is how many live sources the machine was measured to carry."""
-    engine = settings.engine
+    engine, first = settings.engine, model_spec(settings)
+    smaller = smaller_model(settings, first)
     return EngineSettings(
-        model=model_spec(settings),
+        model=first,
+        smaller=smaller,
+        fallback=fallback_model(settings, first, smaller),
         max_inference=engine.max_inference,
         max_batch=engine.max_batch,
         secondary_source=engine.secondary_source,
@@ -91,7 +102,49 @@ def engine_settings(settings: Settings, carried: int | None = None) -> EngineSet
         probe_interval_s=engine.probe_interval_s,
         chunking=chunk_settings(engine.partial_interval_s, adaptive=engine.adaptive),
         endpoint=replace(EndpointSettings(), max_utterance_s=engine.max_utterance_s),
+        ladder=ladder_settings(settings),
         admission=AdmissionSettings(session_limit(settings, carried), settings.limits.sessions_per_client),
+    )
+
+
+def smaller_model(settings: Settings, first: ModelSpec) -> ModelSpec | None:
+    """The model for times of overload; looks for what is installed where that is left to us."""
+    wanted = settings.ladder.smaller_model
+    if wanted == NONE or not degrades(settings):
+        return None
+    return smaller_spec(first) if wanted == AUTO else named(first, first.provider, wanted)
+
+
+def fallback_model(settings: Settings, first: ModelSpec, smaller: ModelSpec | None) -> ModelSpec | None:
+    """The model that stands in for a broken one."""
+    wanted = settings.ladder.fallback
+    if wanted == NONE or not degrades(settings):
+        return None
+    provider, _, name = wanted.partition(":")
+    return smaller if wanted == AUTO else named(first, provider, name)
+
+
+def named(like: ModelSpec, provider: str, name: str) -> ModelSpec:
+    """A model by name or path, to run as another one does."""
+    path = own_path(name)
+    return replace(like, provider=provider, name=path.name if path else name, path=path, options=None)
+
+
+def degrades(settings: Settings) -> bool:
+    """Whether quality may get worse; what is to be held does not."""
+    return settings.ladder.enabled and settings.engine.adaptive
+
+
+def ladder_settings(settings: Settings) -> LadderSettings:
+    """When quality gets worse."""
+    ladder = settings.ladder
+    return LadderSettings(
+        enabled=degrades(settings),
+        raise_above=(ladder.level_1_above, ladder.level_2_above, ladder.level_3_above),
+        back_below=ladder.back_below,
+        sustain_s=ladder.sustain_s,
+        recover_s=ladder.recover_s,
+        dwell_s=ladder.dwell_s,
     )
 
 
