@@ -116,7 +116,7 @@ async def test_a_stuck_worker_is_replaced_and_speech_goes_on(
 ) -> None:
     """The watchdog finds it by itself, health tells, the utterance is recognised, with fresh weights."""
     monkeypatch.setattr("echopanel.engine.engine.WATCH_S", 0.01)
-    monkeypatch.setattr("echopanel.engine.recogniser.UNKNOWN_RTF", 0.0)
+    monkeypatch.setattr("echopanel.engine.patience.UNKNOWN_RTF", 0.0)
     events: list[Event] = []
     async with engine_of(fake, settings(warmup_level=1, stuck_after_s=0.05)) as engine:
         await engine.start()

@@ -12,6 +12,7 @@ from echopanel.asr.fake import Fake
 from echopanel.asr.provider import DecodeOptions, ModelSpec
 from echopanel.audio import Source
 from echopanel.engine.engine import Engine
+from echopanel.engine.events import Event
 from echopanel.engine.options import PipelineOptions
 from echopanel.engine.settings import EngineSettings
 from echopanel.errors import ConfigError
@@ -80,10 +81,10 @@ async def test_a_level_that_stays_is_not_told_again(engine: Engine) -> None:
 
 async def test_only_a_secondary_source_beside_another_is_put_off(engine: Engine) -> None:
     """The microphone goes on, and so does a source that is all that a session has."""
-    clock, emit = SessionClock(), [].append
-    mic = engine.pipeline("s", Source.MIC, OPTIONS, clock, emit, alone=False)
-    system = engine.pipeline("s", Source.SYSTEM, OPTIONS, clock, emit, alone=False)
-    alone = engine.pipeline("t", Source.SYSTEM, OPTIONS, clock, emit)
+    clock, events = SessionClock(), list[Event]()
+    mic = engine.pipeline("s", Source.MIC, OPTIONS, clock, events.append, alone=False)
+    system = engine.pipeline("s", Source.SYSTEM, OPTIONS, clock, events.append, alone=False)
+    alone = engine.pipeline("t", Source.SYSTEM, OPTIONS, clock, events.append)
     paces = [pipeline._pace for pipeline in (mic, system, alone)]  # type: ignore[union-attr]
     assert [pace().live for pace in paces] == [True, True, True]
     engine.quality.force(3)
@@ -134,9 +135,9 @@ async def test_open_utterances_are_counted(engine: Engine, monkeypatch: pytest.M
     seen: list[list[bool]] = []
     monkeypatch.setattr(engine.quality, "tick", lambda speaking: seen.append(list(speaking)))
     monkeypatch.setattr("echopanel.engine.engine.TICK_S", 0.01)
-    clock, emit = SessionClock(), [].append
-    mic = engine.pipeline("s", Source.MIC, OPTIONS, clock, emit, alone=False)
-    system = engine.pipeline("s", Source.SYSTEM, OPTIONS, clock, emit, alone=False)
+    clock, events = SessionClock(), list[Event]()
+    mic = engine.pipeline("s", Source.MIC, OPTIONS, clock, events.append, alone=False)
+    system = engine.pipeline("s", Source.SYSTEM, OPTIONS, clock, events.append, alone=False)
     mic.feed(frames(silence(0.1))[0])
     for frame in frames(speech(1.0), Source.SYSTEM):
         system.feed(frame)

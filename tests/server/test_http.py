@@ -57,7 +57,7 @@ async def test_a_stuck_worker_shows_and_sessions_go_on(
     """Deadlocked until it is replaced, then degraded; the utterance becomes final all the same."""
     monkeypatch.setattr("echopanel.engine.engine.TICK_S", 0.05)
     monkeypatch.setattr("echopanel.engine.health.PROBE_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("echopanel.engine.recogniser.UNKNOWN_RTF", 0.0)
+    monkeypatch.setattr("echopanel.engine.patience.UNKNOWN_RTF", 0.0)
     settings = settings_of(tmp_path, engine={"stuck_after_s": 0.5, "probe_interval_s": 0.01})
     async with serving(settings, fake) as served, served.started(partials=False) as client:
         served.model._script = Script(hang=lambda call: call == 0)

@@ -119,7 +119,7 @@ async def test_a_killed_model_and_captions_go_on_from_the_fallback(
     tmp_path: Path, fake: Fake, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of speech; when the first is well it takes over again. Nothing is lost or said twice."""
-    monkeypatch.setattr("echopanel.engine.recogniser.UNKNOWN_RTF", 0.0)
+    monkeypatch.setattr("echopanel.engine.patience.UNKNOWN_RTF", 0.0)
     settings = settings_of(tmp_path, ladder=QUICK | {"fallback": "fake:spare"}, engine={"stuck_after_s": 0.3})
     async with serving(settings, fake) as served, served.started(language="en") as client:
         await soon(lambda: len(fake.models) == 2)

@@ -182,7 +182,7 @@ class EngineSection(Section):
     stuck_after_s: float = Field(
         default=3.0,
         gt=0,
-        description="A recogniser call is stuck after this many seconds; long ones are given longer.",
+        description="A recogniser call is stuck after this many seconds; slow ones are given longer.",
     )
     probe_interval_s: float = Field(
         default=5.0,

@@ -7,7 +7,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -16,9 +16,10 @@ from echopanel.asr.provider import Hypothesis, Model
 from echopanel.audio import Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
+from echopanel.engine.patience import Patience, Term
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
-from echopanel.policy.demand import Demand, Ratio
+from echopanel.policy.demand import Demand
 from echopanel.policy.load import LoadMeter, LoadReading
 from echopanel.policy.scheduler import Job, JobKind, Scheduler
 
@@ -27,10 +28,6 @@ log = structlog.get_logger(__name__)
 # Chunks whose lengths round up to the same number of seconds / BUCKET_S go into one call.
 BUCKET_S = 4.0
 ENGLISH = "en"
-# A call may take this many times what calls took lately before it counts as stuck ...
-SLOWEST = 5.0
-# ... and before anything was measured a machine is taken to be this slow.
-UNKNOWN_RTF = 0.3
 LATELY_S = 60.0
 LOOK_AGAIN_S = 0.05
 CLOSE_WITHIN_S = 5.0
@@ -106,7 +103,7 @@ class _Call:
     jobs: list[Job]
     tickets: list[_Ticket]
     batch: Batch
-    deadline: float = field(default=0.0)
+    term: Term
 
 
 class Recogniser:
@@ -127,9 +124,8 @@ class Recogniser:
         self._meter = meter
         self._workers = workers
         self.demand = Demand(workers)
-        self._deferred = Ratio(UNKNOWN_RTF, LATELY_S)  # seconds in the model per second of what was put off
         self._metrics = metrics
-        self._stuck_after_s = stuck_after_s
+        self._patience = Patience(stuck_after_s)
         self._names = itertools.count(1)
         self._ids = itertools.count(1)
         self._idle = [self._new_worker() for _ in range(workers)]
@@ -163,8 +159,7 @@ class Recogniser:
 
     def stuck(self) -> int:
         """Workers that are dead or past their deadline right now."""
-        now = time.monotonic()
-        return sum(now > call.deadline or not call.worker.alive for call in self._calls.values())
+        return len(self._stuck())
 
     @property
     def depth(self) -> int:
@@ -226,8 +221,7 @@ class Recogniser:
 
     def check_workers(self) -> list[Worker]:
         """Replace workers that are dead or past their deadline and try their jobs again; returns them."""
-        now = time.monotonic()
-        bad = [call for call in self._calls.values() if now > call.deadline or not call.worker.alive]
+        bad = self._stuck()
         for call in bad:
             self._replace(call)
         return [call.worker for call in bad]
@@ -245,6 +239,12 @@ class Recogniser:
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(asyncio.to_thread(worker.join, CLOSE_WITHIN_S))
+
+    def _stuck(self) -> list[_Call]:
+        now, calls = time.monotonic(), self._calls.values()
+        return [
+            call for call in calls if not call.worker.alive or self._patience.over(call.term, now, len(calls))
+        ]
 
     def _new_worker(self) -> Worker:
         return Worker(f"recogniser-{next(self._names)}", self._finished)
@@ -281,11 +281,12 @@ class Recogniser:
             self._scheduler.done(jobs)
             self._failed(tickets, TranscriptionFailed(str(error)))
             return
-        deferred = jobs[0].kind is JobKind.DEFERRED
-        expected = batch.seconds * (self._deferred.value if deferred else self._meter.cost or UNKNOWN_RTF)
-        deadline = now + max(self._stuck_after_s, SLOWEST * expected)
+        if jobs[0].kind is JobKind.DEFERRED:
+            term = self._patience.deferred(batch.seconds, now)
+        else:
+            term = self._patience.live(batch.seconds, self._meter.cost, now)
         worker = self._idle.pop()
-        self._calls[worker] = _Call(worker, jobs, tickets, batch, deadline)
+        self._calls[worker] = _Call(worker, jobs, tickets, batch, term)
         self._metrics.batch_size.observe(len(tickets))
         worker.submit(batch, now)
 
@@ -326,7 +327,7 @@ class Recogniser:
     def _measured(self, call: _Call, elapsed: float, now: float) -> None:
         if call.jobs[0].kind is JobKind.DEFERRED:
             # Done in spare time, by the best model: it says nothing of what live speech costs.
-            self._deferred.add(elapsed, call.batch.seconds)
+            self._patience.deferred_took(call.batch.seconds, elapsed)
             return
         self._meter.called(call.batch.seconds, elapsed, now)
         share = elapsed / len(call.tickets)

@@ -1,0 +1,46 @@
+"""How long a call may take: by what calls took lately, and by how long the process had to wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from echopanel.engine.patience import LOOK_S, SLOWEST, UNKNOWN_RTF, Patience
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the process had to wait for a processor; the last figure is now."""
+    waits = [100.0]
+    monkeypatch.setattr("echopanel.engine.patience.waited_s", lambda: waits[-1])
+    return waits
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_call_has_a_fixed_time_and_what_such_calls_take() -> None:
+    """Of live speech as measured lately; before that a machine is taken to be slow."""
+    patience = Patience(3.0)
+    assert patience.live(10.0, 0.1, now=50.0).deadline == 50.0 + 3.0 + SLOWEST * 1.0
+    assert patience.live(10.0, 0.0, now=50.0).deadline == 50.0 + 3.0 + SLOWEST * 10.0 * UNKNOWN_RTF
+
+
+@pytest.mark.usefixtures("waits")
+def test_what_was_put_off_has_its_own_measure() -> None:
+    """A slower model may have it."""
+    patience = Patience(3.0)
+    for _ in range(1000):
+        patience.deferred_took(10.0, 2.0)
+    assert patience.deferred(10.0, now=0.0).deadline == pytest.approx(3.0 + SLOWEST * 2.0)
+    assert patience.live(10.0, 0.01, now=0.0).deadline == 3.5
+    assert repr(patience) == "<Patience of 3s [100.0s waited]>"
+
+
+def test_waiting_for_a_processor_is_no_hanging(waits: list[float]) -> None:
+    """Calls that run at once share the blame; what was waited before a call began does not count."""
+    patience = Patience(3.0)
+    term = patience.live(0.0, 0.1, now=10.0)
+    assert [patience.over(term, now, 1) for now in (13.0, 13.1)] == [False, True]
+    waits.append(102.0)
+    assert [patience.over(term, now, 1) for now in (15.0, 15.1)] == [False, True]
+    assert [patience.over(term, now, 2) for now in (14.0, 14.1)] == [False, True]
+    late = patience.live(0.0, 0.1, now=10.0 + LOOK_S)
+    assert patience.over(late, 13.1 + LOOK_S, 1)
