@@ -198,6 +198,14 @@ async def test_a_call_without_audio_harms_nobody() -> None:
         assert (await rig.ask(session="bad")).text
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is late from the start, as far as it did not have to wait."""
+    monkeypatch.setattr("echopanel.engine.patience.SLOWEST", -1.0)
+    monkeypatch.setattr("echopanel.engine.patience.waited_s", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("hasty")
 async def test_a_stuck_worker_is_replaced_and_its_job_tried_again() -> None:
     """The watchdog gives the call up; another thread has the final; the late answer changes nothing."""
     async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=-10.0) as rig:
@@ -217,6 +225,7 @@ async def test_a_stuck_worker_is_replaced_and_its_job_tried_again() -> None:
 async def test_a_call_that_waits_for_a_processor_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given as much longer as it had to wait; then it counts as stuck all the same."""
     waited = 0.0
+    monkeypatch.setattr("echopanel.engine.patience.SLOWEST", -1.0)
     monkeypatch.setattr("echopanel.engine.patience.waited_s", lambda: waited)
     async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=-10.0) as rig:
         future = rig.ask()
@@ -240,6 +249,7 @@ async def test_a_worker_in_time_is_left_alone() -> None:
         assert not rig.recogniser.replaced_lately
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_job_that_hangs_twice_is_given_up() -> None:
     """Both threads are left behind, the queue goes on."""
     async with rigged(Script(hang=lambda call: call < 2), stuck_after_s=-10.0) as rig:

@@ -180,7 +180,7 @@ class EngineSection(Section):
     queue_mic: int = Field(default=100, ge=1, description="Chunks of `mic` that may wait in a session.")
     queue_system: int = Field(default=50, ge=1, description="Chunks of `system` that may wait in a session.")
     stuck_after_s: float = Field(
-        default=3.0,
+        default=3.5,
         gt=0,
         description="A recogniser call is stuck after this many seconds; slow ones are given longer.",
     )

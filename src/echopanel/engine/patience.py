@@ -55,4 +55,4 @@ class Patience:
     def _term(self, expected: float, now: float) -> Term:
         if now - self._looked_at >= LOOK_S:  # not each time, because looking takes a moment
             self._looked_at, self._waited = now, waited_s()
-        return Term(now + self._stuck_after_s + SLOWEST * expected, self._waited)
+        return Term(now + max(self._stuck_after_s, SLOWEST * expected), self._waited)

@@ -41,7 +41,7 @@ class EngineSettings:
     load_strategy: LoadStrategy = LoadStrategy.EAGER
     warmup_level: int = 2
     model_memory_bytes: int = 4 << 30
-    stuck_after_s: float = 3.0
+    stuck_after_s: float = 3.5
     probe_interval_s: float = 5.0
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     chunking: ChunkSettings = field(default_factory=ChunkSettings)
