@@ -12,7 +12,9 @@ EchoPanelError
 │   ├── TranscriptionFailed        one call failed; the audio is still there
 │   └── Busy                       it carries no more streams just now
 ├── StoreError                   the data directory cannot be read or written
-│   └── UnknownSession             no session has this id
+│   ├── UnknownSession             no session has this id
+│   ├── SessionRunning             it can be done only to a session that is complete
+│   └── NoRecording                the audio of a session was not kept
 ├── AudioError                   a file or a buffer that is not audio we can read
 ├── DeviceError                  a sound device that is not there, or cannot be recorded
 └── ConfigError                  a setting that cannot work, with what to do instead
@@ -140,6 +142,29 @@ class UnknownSession(StoreError):
 
     def __str__(self) -> str:
         return f"there is no session {self.session!r}"
+
+
+class SessionRunning(StoreError):
+    """The session still runs, or is being completed."""
+
+    def __init__(self, session: str, remedy: str) -> None:
+        super().__init__(session, remedy)
+        self.session = session
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"session {self.session} is not complete; {self.remedy}"
+
+
+class NoRecording(StoreError):
+    """The audio of a session was not kept."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(session)
+        self.session = session
+
+    def __str__(self) -> str:
+        return f"session {self.session} has no recording; sessions are recorded by a server with `--record`"
 
 
 class AudioError(EchoPanelError):

@@ -186,6 +186,20 @@ class Transcript:
         return cls(segments=tuple(sorted(segments.values(), key=_spoken)), gaps=tuple(gaps))
 
 
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What a second pass over the recordings of a session heard.
+
+    `heard`: the samples [start, end) of each source that the recordings have. `made` is wall time with zone.
+    """
+
+    made: datetime
+    provider: str
+    model: str
+    segments: tuple[Segment, ...] = ()
+    heard: Mapping[Source, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+
 def _spoken(segment: Segment) -> tuple[float, Source, str]:
     return segment.start, segment.source, segment.id
 

@@ -193,6 +193,18 @@ def test_a_loop_that_stays_is_cut(vocabulary: Vocabulary) -> None:
     assert said(whisper, transcript) == "Well so"
 
 
+def test_what_is_thorough_has_the_full_window_and_no_chance(vocabulary: Vocabulary) -> None:
+    """So it is encoded once, and tried again without a temperature only."""
+    whisper = Scripted(vocabulary, ["Well so so so so so so"])
+    (transcript,) = decode(whisper, [DecodeOptions(thorough=True, beam_size=5)], [2.0])
+    assert whisper.encoded == [MAX_FRAMES]
+    assert [(call.search.beam_size, call.search.temperature) for call in whisper.calls] == [
+        (5, 0.0),
+        (1, 0.0),
+    ]
+    assert said(whisper, transcript) == "Well so"
+
+
 def test_a_partial_is_cut_and_never_tried_again(vocabulary: Vocabulary) -> None:
     """Speed counts: the next partial comes soon."""
     whisper = Scripted(vocabulary, ["Well so so so so so so"])

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from echopanel.audio import Source
-from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent, TranscriptStore
-from echopanel.transcript import Coverage, Final, LostRange, Segment
+from echopanel.store.archive import Archive
+from echopanel.store.fsync import FsyncPolicy
+from echopanel.store.journal import Journal
+from echopanel.store.transcripts import (
+    ResumeRecord,
+    SessionRecord,
+    SessionState,
+    StoredEvent,
+    TranscriptStore,
+)
+from echopanel.transcript import Coverage, Final, LostRange, Refined, Segment
 from tests.cli.conftest import Program
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -171,3 +180,47 @@ def test_a_damaged_store_is_one_line(program: Program, tmp_path: Path) -> None:
     code, line = program.refusal("sessions", "list", "--data-dir", tmp_path)
     assert code == 1
     assert line.endswith("move the file away to go on without it")
+
+
+def test_a_refined_session_is_shown_and_exported_in_editions(
+    program: Program, store: TranscriptStore, data: str
+) -> None:
+    """The second pass by default, either text where it is asked for."""
+    assert "no second pass" not in program("sessions", "export", ENDED, data).stdout
+    code, message = program.refusal("sessions", "export", ENDED, data, "--edition", "refined")
+    assert (code, "sessions refine" in message) == (1, True)
+    again = Segment("mic-second-1", Source.MIC, 1.0, 2.0, "Good mourning.", 16_000, 32_000)
+    store.save_refined(ENDED, Refined(NOON, "faster-whisper", "base", (again,), {Source.MIC: ((0, 48_000),)}))
+    refined = TEXT.replace("morning", "mourning")
+    texts = {
+        edition: program("sessions", "export", ENDED, data, "--edition", edition).stdout
+        for edition in ("merged", "refined", "live")
+    }
+    assert texts == {"merged": refined, "refined": refined, "live": TEXT}
+    shown = program("sessions", "show", ENDED, data).stdout
+    assert "refined:   faster-whisper base, " in shown
+    assert shown.endswith(refined)
+    assert program("sessions", "show", ENDED, data, "--edition", "live").stdout.endswith(TEXT)
+
+
+def test_what_cannot_be_refined_says_why(program: Program, store: TranscriptStore, data: str) -> None:
+    """A session that runs, is being completed, has no recording, is not there; a model that is not here."""
+
+    def refusal(session: str, *options: str) -> tuple[int, str]:
+        return program.refusal("sessions", "refine", session, data, *(options or ("--model", "tiny.en")))
+
+    assert refusal(LIVE) == (1, f"session {LIVE} is not complete; stop it first")
+    store.stop_session(LIVE, NOON, ResumeRecord("ab" * 32, (Source.MIC,), stopped={}))
+    assert refusal(LIVE)[1].endswith("come back when what is pending has become text")
+    code, message = program.refusal("sessions", "delete", LIVE, data, "--yes")
+    assert (code, "--live" in message) == (1, True)
+    code, message = refusal(ENDED)
+    assert (code, "no recording" in message, "--record" in message) == (1, True, True)
+    assert refusal(UNKNOWN)[0] == 1
+    journal = Journal(store.path.parent / "journal", FsyncPolicy.NONE)
+    journal.session(ENDED).source(Source.MIC).append(0, bytes(3200))
+    Archive(store.path.parent).keep(journal.session(ENDED))
+    journal.close()
+    assert refusal(ENDED, "--model", "huge")[0] == 4
+    assert refusal(ENDED, "--model", "medium")[1].endswith("install it with `echopanel models pull medium`")
+    assert refusal(ENDED, "--model", "base", "--provider", "nobody")[0] == 2

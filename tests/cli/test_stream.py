@@ -62,6 +62,15 @@ def test_a_recording_becomes_captions(program: Program, server: str, clip: Path)
     assert re.fullmatch(r"mic: 8\.0 s sent: \d\.\d s text, \d\.\d s silence\n", result.stderr)
 
 
+def test_the_rest_of_the_text_need_not_be_waited_for(program: Program, server: str, clip: Path) -> None:
+    """The command ends when the server has the audio; the ledger says what is still to come."""
+    options = ("--url", server, "--token", TOKEN, "--speed", "0", "--no-wait-repair", "--json")
+    result = program("stream", clip, *options)
+    assert result.exit_code == 0, result.stderr
+    ledger = json.loads(result.stdout.splitlines()[-1])["coverage"]["mic"]
+    assert (ledger["captured"], ledger["lost"]) == (8 * 16_000, 0)
+
+
 def test_events_come_as_json_lines(program: Program, server: str, clip: Path) -> None:
     """Each line is one event of the protocol; finals have their text, and the ledger comes last."""
     result = program("stream", clip, clip, "--url", server, "--token", TOKEN, "--speed", "4", "--json")

@@ -17,6 +17,8 @@ from typing import Any
 
 ECHOPANEL = (sys.executable, "-m", "echopanel")
 PATIENCE_S = 120.0
+# What is heard then depends on the audio alone, not on what else the machine does meanwhile.
+FULL_QUALITY = ("--set", "engine.adaptive=false")
 
 Json = dict[str, Any]
 

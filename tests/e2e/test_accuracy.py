@@ -11,14 +11,13 @@ from faster_whisper import WhisperModel
 
 from echopanel.asr.catalog import Catalog
 from tests.e2e.conftest import Note
-from tests.e2e.programs import serving, stream
+from tests.e2e.programs import FULL_QUALITY, serving, stream
 from tests.helpers.speech import Speech, word_errors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # Faster than it can be recognised: the text comes late, but at full quality, whatever else the machine does.
 SPEED = "16"
-FULL_QUALITY = ("--set", "engine.adaptive=false")
 AT_ONCE = 2
 MAX_LOSS = 0.01  # of the words, absolute
 

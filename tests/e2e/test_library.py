@@ -14,7 +14,7 @@ from echopanel import Event, Final, Gap, Resilience
 from echopanel.audio import SAMPLE_RATE, Samples
 from echopanel.client.pacing import Pacer, play
 from echopanel.policy.backoff import Backoff
-from tests.e2e.programs import Server, serving
+from tests.e2e.programs import FULL_QUALITY, serving
 from tests.helpers.proxy import Proxy, proxied
 from tests.helpers.speech import Speech, normalised
 
@@ -66,12 +66,13 @@ def spoken(texts: dict[str, str]) -> dict[str, str]:
     return {source: normalised(text) for source, text in texts.items()}
 
 
-async def test_cuts_in_the_middle_of_anything_change_no_word(server: Server, speech: Samples) -> None:
+async def test_cuts_in_the_middle_of_anything_change_no_word(tmp_path: Path, speech: Samples) -> None:
     """The transcript of a meeting whose network broke five times is that of a quiet one."""
-    quiet, _ = await hold(server.url, speech)
-    proxy = Proxy(server.port, random.Random(3), cuts=5, most_bytes=150_000)
-    async with proxied(proxy):
-        broken, events = await hold(proxy.url, speech)
+    with serving(tmp_path, *FULL_QUALITY) as server:
+        quiet, _ = await hold(server.url, speech)
+        proxy = Proxy(server.port, random.Random(3), cuts=5, most_bytes=150_000)
+        async with proxied(proxy):
+            broken, events = await hold(proxy.url, speech)
     assert proxy.made > 1
     assert spoken(broken) == spoken(quiet)
     numbers = [event.segment.id for event in events if isinstance(event, Final)]
@@ -80,12 +81,12 @@ async def test_cuts_in_the_middle_of_anything_change_no_word(server: Server, spe
 
 async def test_a_killed_server_loses_no_word(tmp_path: Path, speech: Samples) -> None:
     """`kill -9` in the middle of speech, then a new process on the same port and directory."""
-    with serving(tmp_path) as first:
+    with serving(tmp_path, *FULL_QUALITY) as first:
         quiet, _ = await hold(first.url, speech)
         meeting = asyncio.create_task(hold(first.url, speech))
         await asyncio.sleep(len(speech) / SAMPLE_RATE / SPEED / 2)
         first.process.kill()
         await asyncio.to_thread(first.process.wait)
-    with serving(tmp_path, "--port", str(first.port)):
+    with serving(tmp_path, "--port", str(first.port), *FULL_QUALITY):
         texts, _ = await meeting
     assert spoken(texts) == spoken(quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echopanel.asr.fake import Script
+from echopanel.asr.provider import DecodeOptions, Hypothesis
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Source, float_to_pcm16, to_samples
 from echopanel.engine.events import Trouble
@@ -594,3 +595,43 @@ async def test_live_speech_goes_on_during_a_repair() -> None:
         await asyncio.gather(repairing, played.flush())
         assert len(played.texts) == 2
         assert played.coverage.pending == 0
+
+
+async def test_live_speech_does_not_wait_for_a_repair() -> None:
+    """Its final comes first, and its client may go on sending, however long the repair takes."""
+    script = Script(fail=lambda call: call < 2, hang=lambda call: call == 2)
+    async with rigged(script, workers=2) as rig, playing(rig, partials=False) as played:
+        played.feed(UTTERANCE)
+        await played.flush()
+        repairing = asyncio.create_task(played.pipeline.repair(read_speech, give_up=False))
+        await soon(lambda: len(rig.calls) == 3)
+        played.feed(UTTERANCE)
+        await played.flush()
+        [live] = played.of(Final)
+        assert live.segment.start_sample > pending(played.events)[0][0]
+        assert played.pipeline.handled == played.pipeline.end
+        assert played.coverage.pending > 0
+        rig.fake.release()
+        await repairing
+        assert (len(played.texts), played.coverage.pending) == (2, 0)
+
+
+async def test_repairs_are_no_load_and_have_the_best_search() -> None:
+    """However many there are, live audio need not make room; however short its time is, they have enough."""
+    searches: list[int] = []
+    async with rigged(Script(fail=lambda call: call < 2)) as rig, playing(rig, partials=False) as played:
+        rig.pace = Pace(interval_s=8.0, speculate=False, beam_size=1, lead_s=0.0)
+        transcribe = rig.model.transcribe
+
+        def noting(chunks: Sequence[Chunk], options: Sequence[DecodeOptions]) -> list[Hypothesis]:
+            searches.extend(one.beam_size for one in options)
+            return transcribe(chunks, options)
+
+        rig.model.transcribe = noting  # type: ignore[method-assign]
+        played.feed(UTTERANCE)
+        await played.flush()
+        meter = rig.recogniser._meter
+        before = list(meter._demand), list(meter._calls)
+        await played.pipeline.repair(read_speech, give_up=False)
+        assert (list(meter._demand), list(meter._calls)) == before
+        assert searches == [1, 1, 5]

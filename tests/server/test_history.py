@@ -96,7 +96,7 @@ async def test_a_running_session_is_not_deleted(served: Served) -> None:
         answer = await served.http.delete(path)
         assert (answer.status_code, answer.json()["message"]) == (
             409,
-            "the session is running; stop it first",
+            "the session is running; stop it first, or wait until it is completed",
         )
     assert (await served.http.delete(path)).status_code == 409
     async with served.resumed(client.ready) as client:

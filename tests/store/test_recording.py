@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echopanel.audio import Source, float_to_pcm16
-from echopanel.errors import StoreError
+from echopanel.errors import AudioError, StoreError
 from echopanel.store import recording
 from echopanel.store.disk import DiskError, Trouble
 from echopanel.store.fsync import FsyncPolicy
@@ -24,6 +24,7 @@ from echopanel.store.recording import (
     delete_recordings,
     expired,
     find_recordings,
+    read_recording,
     record_session,
     write_recording,
 )
@@ -71,6 +72,33 @@ def test_recording_is_lossless_and_in_time(session: SessionJournal, tmp_path: Pa
     assert [item.damaged for item in made] == [0, 0]
     assert sorted(find_recordings(tmp_path / "recordings"), key=lambda item: item.source) == made
     assert {stat.S_IMODE(item.path.stat().st_mode) for item in made} == {0o600}
+
+
+def test_a_recording_is_read_back_without_its_holes(session: SessionJournal, tmp_path: Path) -> None:
+    """All samples at their places; more than a second of digital silence is a hole, less is audio."""
+    second = 16_000
+    said = [(0, tone(0, second)), (second + 12_000, tone(second, second)), (5 * second, tone(7, second + 5))]
+    session.source(MIC).append_many(said)
+    (made,) = record_session(session, tmp_path)
+    pcm = bytearray(2 * (6 * second + 5))
+    last = 0
+    for start, piece in read_recording(made.path):
+        assert start >= last
+        last = start + len(piece) // 2
+        pcm[2 * start : 2 * last] = piece
+    assert bytes(pcm) == decoded(made.path)
+    read = [(start, start + len(piece) // 2) for start, piece in read_recording(made.path)]
+    heard = {at // 1600 for start, end in read for at in range(start, end, 1600)}
+    assert heard == {*range(28), *range(50, 61)}
+
+
+def test_a_recording_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Gone or damaged, it is an error of ours with the file's name."""
+    broken = tmp_path / "broken.flac"
+    broken.write_bytes(b"fLaC, or so it says")
+    for path in (broken, tmp_path / "gone.flac"):
+        with pytest.raises(AudioError, match=path.name):
+            list(read_recording(path))
 
 
 def test_speech_takes_less_room_than_pcm(session: SessionJournal, tmp_path: Path, two_cities: Speech) -> None:

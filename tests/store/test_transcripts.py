@@ -29,7 +29,17 @@ from echopanel.store.transcripts import (
     TranscriptStore,
     is_session_id,
 )
-from echopanel.transcript import Coverage, Final, Gap, GapStatus, LostRange, Revision, Segment, Word
+from echopanel.transcript import (
+    Coverage,
+    Final,
+    Gap,
+    GapStatus,
+    LostRange,
+    Refined,
+    Revision,
+    Segment,
+    Word,
+)
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SESSION = "0123456789abcdef"
@@ -60,6 +70,35 @@ def store(tmp_path: Path) -> Iterator[TranscriptStore]:
     with TranscriptStore(tmp_path / "data") as opened:
         opened.create_session(record())
         yield opened
+
+
+def test_a_stopped_session_is_completing_until_it_ends(store: TranscriptStore) -> None:
+    """It is still to be taken up after a restart, with where its sources ended; its end stays the stop."""
+    note = ResumeRecord("ab" * 32, (Source.MIC,), origin_ms=5.0, stopped={Source.MIC: 64_000})
+    store.stop_session(SESSION, NOON + timedelta(hours=1), note)
+    assert store.session(SESSION).state is SessionState.COMPLETING
+    assert store.session(SESSION).ended == NOON + timedelta(hours=1)
+    assert store.resumable() == {SESSION: note}
+    store.end_session(SESSION, NOON + timedelta(hours=2))
+    ended = store.session(SESSION)
+    assert (ended.state, ended.ended) == (SessionState.ENDED, NOON + timedelta(hours=1))
+    assert store.resumable() == {}
+
+
+def test_a_second_pass_is_kept_beside_the_live_text(store: TranscriptStore) -> None:
+    """A later one takes its place; it goes with its session."""
+    assert store.refined(SESSION) is None
+    heard = {Source.MIC: ((0, 32_000), (64_000, 96_000))}
+    for model in ("base", "small"):
+        made = Refined(NOON, "faster-whisper", model, (segment("mic-second-1"),), heard)
+        store.save_refined(SESSION, made)
+        assert store.refined(SESSION) == made
+    assert store.transcript(SESSION).segments == ()
+    store.delete(SESSION)
+    store.create_session(record())
+    assert store.refined(SESSION) is None
+    with pytest.raises(UnknownSession):
+        store.save_refined(OTHER, made)
 
 
 def test_a_session_comes_back_as_it_was_created(store: TranscriptStore) -> None:

@@ -130,7 +130,7 @@ client_messages: SearchStrategy[m.ClientMessage] = st.one_of(
     resuming_starts,
     frames,
     st.builds(m.Flush, ids),
-    st.builds(m.Stop, st.dictionaries(sources, samples)),
+    st.builds(m.Stop, st.dictionaries(sources, samples), st.booleans()),
     st.builds(m.Ping, ids),
 )
 server_messages: SearchStrategy[m.ServerMessage] = st.one_of(

@@ -180,6 +180,7 @@ def test_the_complaint_names_the_field(kind: Kind, change: dict[str, Any], sente
     [
         ('{"type":"start","version":1,"sources":["mic"]}', m.Start((Source.MIC,))),
         ('{"type":"stop"}', m.Stop()),
+        ('{"type":"stop","wait_repair":false}', m.Stop(wait_repair=False)),
         ('{"type":"error","code":"internal","message":"oops"}', m.Error(ErrorCode.INTERNAL, "oops")),
     ],
 )

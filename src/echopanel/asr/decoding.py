@@ -30,8 +30,8 @@ class Tuning:
     30 s, while the guards object.
     """
 
-    margin: float = 0.5
-    trailing: float = 4.0
+    margin: float = 1.0
+    trailing: float = 6.0
     step: float = 4.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 16
@@ -74,8 +74,14 @@ class Decoder:
         self._log_mel = LogMel(whisper.mels)
 
     def open(self, chunk: Chunk, options: DecodeOptions) -> Passage:
-        """Encode a chunk in the shortest context that does it no harm, and find its language."""
+        """Encode a chunk in the shortest context that does it no harm, and find its language.
+
+        Bigger models than Whisper tiny.en are harmed by all that are shorter than the full window.
+        """
         tuning = self._tuning
+        if options.thorough:
+            encoding, content = self._encode(chunk, MAX_FRAMES / FRAMES_PER_SECOND)
+            return Passage(chunk, options, self._language(options, encoding), encoding, content, MAX_FRAMES)
         seconds = tuning.step * -(-(chunk.seconds + tuning.trailing) // tuning.step)
         frames = min(round(seconds * FRAMES_PER_SECOND), MAX_FRAMES)
         encoding, content = self._encode(chunk, chunk.seconds + tuning.margin)
@@ -83,13 +89,18 @@ class Decoder:
         return Passage(chunk, options, language, encoding, content, frames)
 
     def decode(self, passages: Sequence[Passage]) -> list[Transcript]:
-        """Decode all; what the guards object to is tried again on the full window if it is final."""
+        """Decode all; what the guards object to is tried again on the full window if it is final.
+
+        Sampling leaves the text to chance, so it is no way to try again where that must not be.
+        """
         transcripts = self._attempt(passages, None)
         for search in self._tuning.retries:
             doubtful = [
                 index
                 for index, transcript in enumerate(transcripts)
-                if transcript.verdict is Verdict.RETRY and transcript.passage.options.final
+                if transcript.verdict is Verdict.RETRY
+                and transcript.passage.options.final
+                and not (search.temperature and transcript.passage.options.thorough)
             ]
             if not doubtful:
                 break

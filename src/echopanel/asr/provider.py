@@ -59,7 +59,8 @@ class DecodeOptions:
     guards and retries; otherwise speed counts, most of all in a `preview`, which is replaced soon. `language`
     is an ISO 639 code; None, or one that the model does not have: detect, and name what was found in the
     hypothesis. `beam_size` is how many hypotheses a final is searched with, where a model can: 5 costs twice
-    the decoding of 1 and makes about a tenth fewer errors.
+    the decoding of 1 and makes about a tenth fewer errors. `thorough`: there is all the time it takes, on
+    as much context as the model can use, and the same audio must give the same text every time.
     """
 
     language: str | None = None
@@ -70,6 +71,7 @@ class DecodeOptions:
     final: bool = True
     preview: bool = False
     beam_size: int = 1
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

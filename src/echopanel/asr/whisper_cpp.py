@@ -195,7 +195,7 @@ class WhisperCppModel:
         with self._context() as context:
             attempts = [self._attempt(context, window)]
             for temperature in _RETRIES if options.final else ():
-                if attempts[-1].verdict is not Verdict.RETRY:
+                if attempts[-1].verdict is not Verdict.RETRY or (temperature and options.thorough):
                     break
                 wide = replace(window, audio_ctx=_FULL, beam_size=1, temperature=temperature)
                 attempts.append(self._attempt(context, wide))
@@ -212,7 +212,7 @@ class WhisperCppModel:
         prompt = f"{options.hotwords} {options.prompt}".split()
         return Window(
             samples=_padded(chunk.samples),
-            audio_ctx=steps if steps < self._header.audio_ctx else _FULL,
+            audio_ctx=steps if steps < self._header.audio_ctx and not options.thorough else _FULL,
             language=language,
             prompt=f" {' '.join(prompt)}" if prompt else "",
             budget=min(self._header.text_ctx // 2 - 8, round(rate * chunk.seconds) + 10),

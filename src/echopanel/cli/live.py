@@ -22,9 +22,15 @@ _NOTICE = "stopping: the rest of the text is coming; Ctrl-C again ends at once"
 
 
 async def run(
-    meeting: Meeting, sending: Coroutine[object, object, object], show: Show
+    meeting: Meeting, sending: Coroutine[object, object, object], show: Show, *, wait_repair: bool = True
 ) -> tuple[Stopped, exits.ExitCode]:
     """Open a meeting, send until `sending` is through or Ctrl-C, and show everything up to its end.
+
+    Args:
+        meeting: not open yet.
+        sending: sends the audio.
+        show: told of every event.
+        wait_repair: wait also for what the server has put off.
 
     Returns:
         The ledger, and INTERRUPTED where Ctrl-C came first.
@@ -37,7 +43,7 @@ async def run(
             async with meeting, asyncio.TaskGroup() as group:
                 group.create_task(_show(meeting, show))
                 finished = await ctrl_c.may_end(sending, _NOTICE)
-                stopped = await meeting.stop()
+                stopped = await meeting.stop(wait_repair=wait_repair)
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         finally:

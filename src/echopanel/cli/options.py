@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 FormatName = Literal["txt", "srt", "vtt", "json", "md"]
+EditionName = Literal["merged", "live", "refined"]
 
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings file instead of the user's own.")
@@ -15,6 +16,7 @@ Config = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Directory of transcripts and journals.")
 ]
+Session = Annotated[str, typer.Argument(metavar="ID", help="Session, as `sessions list` shows it.")]
 Provider = Annotated[
     str | None, typer.Option("--provider", help="Recogniser plug-in; auto: what suits this machine.")
 ]
@@ -31,7 +33,21 @@ Language = Annotated[
     typer.Option("--language", metavar="CODE", help="Language spoken, such as `en`; else detected."),
 ]
 Format = Annotated[FormatName, typer.Option("--format", "-f", help="Kind of file.")]
+Edition = Annotated[
+    EditionName,
+    typer.Option(
+        "--edition", help="Live text, that of `sessions refine`, or both: what was refined where it was."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+
+WaitRepair = Annotated[
+    bool,
+    typer.Option(
+        "--wait-repair/--no-wait-repair",
+        help="Wait until also what the server had to put off is text; else it is completed there.",
+    ),
+]
 
 ShowBleed = Annotated[
     bool, typer.Option("--show-bleed", help="Also what the microphone heard out of the loudspeakers.")

@@ -1,7 +1,10 @@
-"""Where exports go: to stdout, or into files that are not overwritten by mistake."""
+"""Where exports go: to stdout, or into files that are not overwritten by mistake; and how long work takes."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -46,3 +49,18 @@ def write(path: Path, text: str, *, force: bool) -> None:
     finally:
         partial.unlink(missing_ok=True)
     typer.echo(f"wrote {path}", err=True)
+
+
+@contextmanager
+def progress(name: str, seconds: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar over so many seconds of audio on a terminal; nothing in a log file."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=seconds)
+        yield lambda done: bar.update(task, completed=done)

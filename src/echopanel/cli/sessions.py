@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -13,15 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from echopanel.cli import options, output
+from echopanel.cli.kept import existing, opened
+from echopanel.cli.refine import refine
 from echopanel.errors import EchoPanelError
 
 if TYPE_CHECKING:
     from echopanel.store.search import Found
     from echopanel.store.transcripts import SessionRecord, TranscriptStore
-    from echopanel.transcript import Coverage
+    from echopanel.transcript import Coverage, Refined, Transcript
 
 ABOUT = """
-List, search, show, rename, export and delete kept transcripts.
+List, search, show, rename, export, refine and delete kept transcripts.
 
 Works on the data directory itself, whether a server is running or not.
 
@@ -32,12 +33,12 @@ Examples:
   echopanel sessions show 0123456789abcdef
   echopanel sessions rename 0123456789abcdef "Budget 2027"
   echopanel sessions export 0123456789abcdef --format srt --output talk.srt
+  echopanel sessions refine 0123456789abcdef --model base
   echopanel sessions delete 0123456789abcdef
 """
 
 app = typer.Typer(help=ABOUT, rich_markup_mode=None)
-
-Session = Annotated[str, typer.Argument(metavar="ID", help="Session, as `sessions list` shows it.")]
+app.command()(refine)
 
 
 @app.command("list")
@@ -57,7 +58,7 @@ def list_sessions(
       echopanel sessions list --limit 10
       echopanel sessions list --json | jq -r .id
     """
-    with _store(data_dir, config) as store:
+    with opened(data_dir, config) as store:
         records = store.sessions(limit, offset) if store else []
     for record in records:
         typer.echo(json.dumps(asdict(record), default=str) if as_json else _line(record))
@@ -82,7 +83,7 @@ def search(
       echopanel sessions search budget
       echopanel sessions search '"best of times" wisdom'
     """
-    with _store(data_dir, config) as store:
+    with opened(data_dir, config) as store:
         found = store.search(query, limit) if store else []
     for one in found:
         if as_json:
@@ -96,7 +97,7 @@ def search(
 
 @app.command()
 def rename(
-    session: Session,
+    session: options.Session,
     title: Annotated[str, typer.Argument(metavar="TITLE", help="The new title.")],
     data_dir: options.DataDir = None,
     config: options.Config = None,
@@ -107,13 +108,14 @@ def rename(
     Example:
       echopanel sessions rename 0123456789abcdef "Budget 2027"
     """
-    with _existing(session, data_dir, config) as store:
+    with existing(session, data_dir, config) as store:
         store.rename(session, " ".join(title.split()))
 
 
 @app.command()
 def show(
-    session: Session,
+    session: options.Session,
+    edition: options.Edition = "merged",
     show_bleed: options.ShowBleed = False,
     data_dir: options.DataDir = None,
     config: options.Config = None,
@@ -126,9 +128,10 @@ def show(
     """
     from echopanel.store.export import Format, export
 
-    with _existing(session, data_dir, config) as store:
-        record, transcript = store.session(session), store.transcript(session)
-    for name, value in _facts(record):
+    with existing(session, data_dir, config) as store:
+        record, refined = store.session(session), store.refined(session)
+        transcript = _transcript(store, session, edition)
+    for name, value in (*_facts(record), *_refined(refined)):
         typer.echo(f"{name + ':':<11}{options.printable(value)}")
     for source, ledger in transcript.coverage.items():
         typer.echo(f"{source + ':':<11}{_ledger(ledger)}")
@@ -139,12 +142,13 @@ def show(
 
 @app.command()
 def export(
-    session: Session,
+    session: options.Session,
     kind: options.Format = "txt",
     target: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File or directory; else stdout.")
     ] = None,
     force: options.Force = False,
+    edition: options.Edition = "merged",
     show_bleed: options.ShowBleed = False,
     data_dir: options.DataDir = None,
     config: options.Config = None,
@@ -155,12 +159,14 @@ def export(
     Examples:
       echopanel sessions export 0123456789abcdef --format md > meeting.md
       echopanel sessions export 0123456789abcdef --format vtt --output subtitles/
+      echopanel sessions export 0123456789abcdef --edition live
     """
     from echopanel.store.export import Format
     from echopanel.store.export import export as write_transcript
 
-    with _existing(session, data_dir, config) as store:
-        text = write_transcript(store.transcript(session), Format(kind), show_bleed=show_bleed)
+    with existing(session, data_dir, config) as store:
+        transcript = _transcript(store, session, edition)
+    text = write_transcript(transcript, Format(kind), show_bleed=show_bleed)
     if target is None:
         typer.echo(text, nl=False)
     else:
@@ -187,9 +193,9 @@ def delete(
     from echopanel.store.archive import Archive
 
     for session in sessions:
-        with _existing(session, data_dir, config) as store:
+        with existing(session, data_dir, config) as store:
             record = store.session(session)
-            if record.state == "live" and not live:
+            if record.state in ("live", "completing") and not live:
                 raise EchoPanelError(f"session {session} is running; stop it first, or delete it with --live")
             if not yes and not _agreed(record):
                 continue
@@ -208,33 +214,13 @@ def _agreed(record: SessionRecord) -> bool:
     return typer.confirm(f"Delete {_line(record).strip()}?", err=True)
 
 
-@contextlib.contextmanager
-def _store(data_dir: Path | None, config: Path | None) -> Iterator[TranscriptStore | None]:
-    """The store, or None where there is none yet: looking must not make one."""
-    from echopanel.config import load_settings
-    from echopanel.store.transcripts import FILE_NAME, TranscriptStore
+def _transcript(store: TranscriptStore, session: str, edition: options.EditionName) -> Transcript:
+    from echopanel.engine.editions import NOT_REFINED, Edition, edition_of
 
-    directory = load_settings({"store.data_dir": data_dir}, config).store.data_dir
-    if not (directory / FILE_NAME).exists():
-        yield None
-        return
-    with TranscriptStore(directory) as store:
-        yield store
-
-
-@contextlib.contextmanager
-def _existing(session: str, data_dir: Path | None, config: Path | None) -> Iterator[TranscriptStore]:
-    """The store, which must have `session`."""
-    from echopanel.errors import UnknownSession
-
-    with _store(data_dir, config) as store:
-        try:
-            if store is None:
-                raise UnknownSession(session)
-            store.session(session)
-        except UnknownSession as error:
-            raise EchoPanelError(f"{error}; `echopanel sessions list` shows those there are") from error
-        yield store
+    found = edition_of(store.transcript(session), store.refined(session), Edition(edition))
+    if found is None:
+        raise EchoPanelError(f"{session}: {NOT_REFINED}")
+    return found
 
 
 def _line(record: SessionRecord) -> str:
@@ -272,6 +258,12 @@ def _facts(record: SessionRecord) -> Iterator[tuple[str, str]]:
         yield "language", record.language
     if record.continues:
         yield "continues", record.continues
+
+
+def _refined(refined: Refined | None) -> Iterator[tuple[str, str]]:
+    if refined is not None:
+        made = refined.made.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        yield "refined", f"{refined.provider} {refined.model}, {made}"
 
 
 def _ledger(ledger: Coverage) -> str:

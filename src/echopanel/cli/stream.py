@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from echopanel.cli import live, options
 
 if TYPE_CHECKING:
     from echopanel.audio import Samples, Source
+    from echopanel.cli.captions import Show
     from echopanel.client.meeting import Meeting
 
 
@@ -43,6 +46,7 @@ def stream(
             help="Keep audio in DIR until the server has it; run again after a crash, it goes on there.",
         ),
     ] = None,
+    wait_repair: options.WaitRepair = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON event a line, as in docs/protocol.md.")
     ] = False,
@@ -61,26 +65,35 @@ def stream(
       ECHOPANEL_TOKEN=correct-horse echopanel stream meeting.wav --url https://example.org:8765
     """
     from echopanel.audio import Source
+    from echopanel.cli.captions import display
     from echopanel.client.meeting import connect
 
     files = {Source.MIC: mic} | ({Source.SYSTEM: system} if system else {})
     meeting = connect(
         url, sources=tuple(files), token=token, language=language, title=title or mic.name, spool=spool
     )
-    return asyncio.run(_stream(files, meeting, speed, as_json=as_json, show_bleed=show_bleed))
+    shown = partial(display, tuple(files), as_json=as_json, show_bleed=show_bleed)
+    return asyncio.run(_stream(files, meeting, speed, shown, as_json=as_json, wait_repair=wait_repair))
 
 
 async def _stream(
-    files: Mapping[Source, Path], meeting: Meeting, speed: float, *, as_json: bool, show_bleed: bool
+    files: Mapping[Source, Path],
+    meeting: Meeting,
+    speed: float,
+    shown: Callable[[], AbstractContextManager[Show]],
+    *,
+    as_json: bool,
+    wait_repair: bool,
 ) -> int:
-    from echopanel.cli.captions import display, json_line
+    from echopanel.cli.captions import json_line
     from echopanel.client.media import decode, duration
 
     for file in files.values():
         duration(file)  # what cannot be read is known before a session begins
     blocks = {source: decode(file) for source, file in files.items()}
-    with display(tuple(files), as_json=as_json, show_bleed=show_bleed) as show:
-        stopped, code = await live.run(meeting, _send(meeting, blocks, speed), show)
+    with shown() as show:
+        sending = _send(meeting, blocks, speed)
+        stopped, code = await live.run(meeting, sending, show, wait_repair=wait_repair)
     if as_json:
         json_line(stopped)
     else:

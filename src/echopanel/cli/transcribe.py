@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from echopanel.config import Settings
     from echopanel.engine.engine import Engine
     from echopanel.transcript import Transcript
-
-Report = Callable[[float], None]
 
 
 def transcribe(
@@ -122,7 +118,7 @@ async def _recognise(file: Path, engine: Engine, language: str | None) -> Transc
     from echopanel.client.media import decode, duration
     from echopanel.engine.offline import transcribe as recognise
 
-    with _progress(file.name, duration(file)) as report:
+    with output.progress(file.name, duration(file)) as report:
         found = await recognise(engine, decode(file), DecodeOptions(language=language), report)
     return replace(found, title=file.name)
 
@@ -137,18 +133,3 @@ def _deliver(job: Job, transcript: Transcript) -> None:
     if job.heading:
         typer.echo(f"==> {job.file} <==")
     typer.echo(text, nl=False)
-
-
-@contextmanager
-def _progress(name: str, seconds: float | None) -> Iterator[Report]:
-    """A bar on a terminal; nothing in a log file."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=seconds)
-        yield lambda done: bar.update(task, completed=done)

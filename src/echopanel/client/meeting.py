@@ -212,8 +212,12 @@ class Meeting:
         self._traffic.work.fire()
         await self._traffic.answer(name)
 
-    async def stop(self) -> Stopped:
+    async def stop(self, *, wait_repair: bool = True) -> Stopped:
         """End the meeting: everything sent becomes final text.
+
+        Args:
+            wait_repair: return when it has; else as soon as the server keeps all audio. What is pending then
+                becomes text on the server, where exports and those who read along see it.
 
         Returns:
             The ledger of what became of the audio.
@@ -221,6 +225,7 @@ class Meeting:
         Raises:
             ServerError, ConnectionLost: the meeting has failed for good.
         """
+        self._traffic.outgoing.wait_repair = wait_repair
         self._traffic.outgoing.stopping = True
         self._traffic.work.fire()
         return await self._traffic.end()

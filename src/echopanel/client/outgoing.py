@@ -48,6 +48,7 @@ class Outgoing:
     def __init__(self, sources: tuple[Source, ...], limits: ReplayLimits) -> None:
         self.tracks = {source: Track(Replay(limits)) for source in sources}
         self.stopping = False
+        self.wait_repair = True
         self._flushes: dict[str, Asked] = {}
         # Answers to a process that was killed must not pass for answers to this one.
         self._prefix = secrets.token_hex(3)
@@ -184,7 +185,7 @@ class Outgoing:
                 return Flush(name)
         ends = {source: track.captured for source, track in self.tracks.items()}
         if self.stopping and self._reached(ends):
-            return Stop(ends)
+            return Stop(ends, self.wait_repair)
         return self._next_audio(wire, max_samples)
 
     def _next_audio(self, wire: ClientConnection, max_samples: int) -> AudioFrame | None:

@@ -8,18 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from echopanel.asr.catalog import Catalog
+from echopanel.asr.provider import ModelSpec
 from echopanel.asr.registry import get_provider
+from echopanel.asr.stock import check_installed
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.engine.health import Health, HealthReport
 from echopanel.engine.lineup import Lineup
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.models import ModelHost, ModelRegistry
+from echopanel.engine.models import ModelHost, ModelRegistry, WarmUp
 from echopanel.engine.options import PipelineOptions
 from echopanel.engine.pipeline import Pipeline
 from echopanel.engine.quality import Quality
 from echopanel.engine.recogniser import Recogniser
+from echopanel.engine.second_pass import Progress, SecondPass, Turn, no_waiting
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
 from echopanel.engine.streaming import StreamingPipeline
@@ -29,6 +32,7 @@ from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import Scheduler, SchedulerSettings
+from echopanel.transcript import Refined
 
 __all__ = ["Engine", "Slot", "SourcePipeline", "Status"]
 
@@ -197,6 +201,30 @@ class Engine:
             }
             for one in Catalog().listings()
         ]
+
+    async def check_installed(self, spec: ModelSpec) -> None:
+        """Make sure that a model can be loaded without fetching it first.
+
+        Raises:
+            ModelUnavailable: it cannot, with the command that installs it.
+            ConfigError: the provider is not there.
+        """
+        await asyncio.to_thread(check_installed, spec)
+
+    async def refine(
+        self, work: SecondPass, turn: Turn = no_waiting, on_progress: Progress = lambda _: None
+    ) -> Refined:
+        """Recognise the recordings of a session once more, with a model that is loaded for that alone.
+
+        Raises:
+            ModelUnavailable: it cannot be loaded, or there is no room for it.
+            AudioError, TranscriptionFailed: as `SecondPass.run`.
+        """
+        async with self._models.lease(work.spec, WarmUp(1, 1)) as host:
+            refined = await work.run(host, self._vad, turn, on_progress)
+        if not host.life.leases:
+            await host.unload()
+        return refined
 
     def admit(self, client: str) -> Slot:
         """The right to one session; give it back with `release`.

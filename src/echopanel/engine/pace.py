@@ -49,3 +49,7 @@ def lead(interval_s: float) -> float:
     if interval_s < BUSY_FROM_S:
         return LEAD_S
     return LEAD_S / 2 if interval_s < LOADED_FROM_S else 0.0
+
+
+# How finals are decoded that nobody waits for; they have no partials, so the interval says nothing.
+UNHURRIED = Pace(interval_s=BUSY_FROM_S, speculate=False)

@@ -18,7 +18,7 @@ from echopanel.engine.lead import Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.options import PipelineOptions
-from echopanel.engine.pace import Pace
+from echopanel.engine.pace import UNHURRIED, Pace
 from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
 from echopanel.engine.recovery import Past, Range, first_waiting
 from echopanel.engine.signal import Signal
@@ -132,6 +132,10 @@ class Pipeline:
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final or put off."""
         self._listener.cut()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every utterance that has ended is final or put off."""
         if self._last is not None:
             await self._last.done.wait()
 
@@ -152,21 +156,19 @@ class Pipeline:
     async def repair(self, read: Callable[[int, int], Awaitable[bytes]], *, give_up: bool) -> None:
         """Recognise what was put off, one range after the other; `read` has its audio.
 
-        What fails once more is lost if `give_up`; else it is put off again, as is what finds no room.
-        Whoever calls this while another call is under way waits for that one first.
+        What fails once more is lost if `give_up`; else it is put off again, as is what finds no room. What is
+        said meanwhile does not wait. Whoever calls this while another call is under way waits for that first.
         """
         async with self._repairing:
             for _ in range(len(self.shed)):
                 start, end = self.shed[0]
-                pcm = await read(start, end)
-                del self.shed[0]
+                chunk = Chunk(self.source, start, pcm16_to_float(await read(start, end)))
                 self._count += 1
                 utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
-                utterance.last_try = give_up
-                utterance.decided_at = time.monotonic()
-                utterance.chunk = Chunk(self.source, start, pcm16_to_float(pcm))
+                utterance.last_try, utterance.chunk = give_up, chunk
                 utterance.asked = self._ask_final(utterance)
                 await self._finish(utterance)
+                self.shed.remove((start, end))
 
     # --- endpoints -------------------------------------------------------------------------------
 
@@ -274,7 +276,7 @@ class Pipeline:
         return self._excerpt(utterance, audio, final=False)
 
     def _excerpt(self, utterance: Utterance, audio: Chunk, *, final: bool) -> Excerpt:
-        pace, decode = self._pace(), self._options.decode
+        pace, decode = UNHURRIED if utterance.deferred else self._pace(), self._options.decode
         if final:
             lead = self._lead(utterance, audio, pace.lead_s)
             options = replace(decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
@@ -369,11 +371,12 @@ class Pipeline:
             return
         language = hypothesis.language or self._options.decode.language
         segment = utterance.segment(words, end, self._clock, language)
-        self._recent.note(utterance.start, words)
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
-        self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
-        self._lag.shown(end)
+        if not utterance.deferred:
+            self._recent.note(utterance.start, words)
+            self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
+            self._lag.shown(end)
         self._emit(Final(segment))
 
     def _retrying(self, error: TranscriptionFailed) -> None:

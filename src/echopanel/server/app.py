@@ -12,7 +12,7 @@ from echopanel import __version__
 from echopanel.config import Settings
 from echopanel.engine.calibrations import Calibrations
 from echopanel.engine.engine import Engine
-from echopanel.errors import ErrorCode, StoreError, UnknownSession
+from echopanel.errors import ErrorCode, NoRecording, SessionRunning, StoreError, UnknownSession
 from echopanel.machine.detect import detect
 from echopanel.server.auth import Guard
 from echopanel.server.capabilities import capability_routes
@@ -24,6 +24,7 @@ from echopanel.server.ladder import ladder_routes
 from echopanel.server.live import serve_live
 from echopanel.server.panel import PanelFiles
 from echopanel.server.problems import problem
+from echopanel.server.refining import Refinery, refining_routes
 from echopanel.server.sessions import Sessions
 from echopanel.server.translate import (
     archive,
@@ -31,6 +32,7 @@ from echopanel.server.translate import (
     live_limits,
     model_spec,
     quota_bytes,
+    second_pass,
     session_limits,
     wire_limits,
 )
@@ -59,6 +61,7 @@ class Server:
         store = TranscriptStore(data, durable=journal.policy is FsyncPolicy.ALWAYS)
         self.keeper = Keeper(store, journal, archive(settings), record=settings.store.record)
         self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))
+        self.refinery = Refinery(self.engine, self.keeper, second_pass(settings, store, self.keeper.archive))
         self.guard = guard_of(settings)
 
     def __repr__(self) -> str:
@@ -79,6 +82,7 @@ class Server:
         await self.sessions.recover()
 
     async def __aexit__(self, *_: object) -> None:
+        await self.refinery.close()
         await self.sessions.roster.close()
         for task in self._tasks:
             task.cancel()
@@ -101,10 +105,13 @@ def create_app(server: Server) -> FastAPI:
         model_routes(server.engine),
         capability_routes(server.engine),
         ladder_routes(server.engine),
-        session_routes(server.sessions.roster, server.keeper),
+        session_routes(server.sessions.roster, server.keeper, server.refinery),
+        refining_routes(server.refinery),
     ):
         app.include_router(router)
     app.add_exception_handler(UnknownSession, unknown_session)
+    app.add_exception_handler(SessionRunning, conflict)
+    app.add_exception_handler(NoRecording, conflict)
     app.add_exception_handler(StoreError, storage_failed)
     app.add_middleware(Gate, guard=server.guard, open_paths=OPEN_PATHS, guarded=GUARDED)
 
@@ -131,6 +138,11 @@ def guard_of(settings: Settings) -> Guard:
 def unknown_session(_: Request, error: Exception) -> Response:
     """The answer for a session that is not there."""
     return problem(404, ErrorCode.UNKNOWN_SESSION, str(error))
+
+
+def conflict(_: Request, error: Exception) -> Response:
+    """The answer where a session is not in the state for it."""
+    return problem(409, ErrorCode.UNEXPECTED_MESSAGE, str(error))
 
 
 def storage_failed(_: Request, error: Exception) -> Response:

@@ -81,6 +81,10 @@ class Broadcast:
     def tell(self, message: ServerMessage) -> None:
         """Send something to whoever is attached; nobody: what matters is stored and sent on resuming."""
         self.audience.tell(message)
+        self.answer(message)
+
+    def answer(self, message: ServerMessage) -> None:
+        """Send something to the client alone, if it is there."""
         if self._outbox is not None:
             self._outbox.put(message)
 

@@ -1,4 +1,4 @@
-"""The end of a session: everything final, everything written, the audio deleted."""
+"""The end of a session: everything kept, everything final, everything written, the audio deleted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,33 @@ from echopanel.wire.messages import Error
 log = structlog.get_logger(__name__)
 
 RETRY_STORE_S = 1.0
+
+
+async def put_aside(session: LiveSession, keeper: Keeper, captured: Mapping[Source, int]) -> None:
+    """Close a session, and return when nothing that it took can be lost any more, whatever is pending.
+
+    While the disk refuses, its client is told, and it is tried again.
+    """
+    session.close(captured)
+    told = False
+    while (refused := await _note(session, keeper, captured)) is not None:
+        if not told:
+            _tell(session, refused)
+        told = True
+        await asyncio.sleep(RETRY_STORE_S)
+
+
+async def _note(session: LiveSession, keeper: Keeper, captured: Mapping[Source, int]) -> StoreError | None:
+    """Have all audio in the journal, and a note that the rest is to be done; or what the disk said."""
+    try:
+        if not await keeper.write():
+            return StoreError("the journal does not take the session's audio yet")
+        await session.put_aside(captured)
+    except UnknownSession:  # somebody deleted it meanwhile
+        return None
+    except StoreError as error:
+        return error
+    return None
 
 
 async def wind_up(

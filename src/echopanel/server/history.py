@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from echopanel.audio import Source
+from echopanel.engine.editions import NOT_REFINED, Edition, edition_of
 from echopanel.errors import ErrorCode
 from echopanel.server.keeper import Keeper
 from echopanel.server.problems import problem
+from echopanel.server.refining import Refinery
 from echopanel.server.roster import Roster
 from echopanel.store.export import Format, export
 from echopanel.store.search import Found
 from echopanel.store.transcripts import SessionRecord
-from echopanel.transcript import Coverage
+from echopanel.transcript import Coverage, Transcript
 
 MAX_QUERY = 200
 MAX_TITLE = 200
+STILL_RUNNING = "the session is running; stop it first, or wait until it is completed"
 
 Json = dict[str, object]
 Ledgers = Mapping[Source, Coverage]
@@ -34,10 +38,10 @@ class Change(BaseModel):
     title: str = Field(max_length=MAX_TITLE)
 
 
-def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
+def session_routes(roster: Roster, keeper: Keeper, refinery: Refinery) -> APIRouter:
     """Transcripts, running and kept."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
-    history = History(roster, keeper)
+    history = History(roster, keeper, refinery)
     store = keeper.transcripts
 
     @router.get("")
@@ -49,9 +53,10 @@ def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
 
     @router.get("/{session_id}")
     async def show(session_id: str) -> Json:
-        """One session with its ledger."""
+        """One session with its ledger, and with its second pass, if there was or is one."""
         record = await keeper.store(store.session, session_id)
-        return summary(record, await history.ledgers(session_id))
+        refined = {"refined": await history.refined(session_id)}
+        return summary(record, await history.ledgers(session_id)) | refined
 
     @router.patch("/{session_id}")
     async def change(session_id: str, change: Change) -> Json:
@@ -64,16 +69,23 @@ def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
         session_id: str,
         format: Format = Format.JSON,  # noqa: A002 - the query's name
         bleed: Literal["hide", "show"] = "hide",
+        edition: Edition = Edition.MERGED,
     ) -> Response:
-        """The text so far; with `bleed=show` also what the microphone only heard out of the loudspeakers."""
-        text = export(await keeper.store(store.transcript, session_id), format, show_bleed=bleed == "show")
-        return Response(text, media_type=format.media_type)
+        """The text so far; with `bleed=show` also what the microphone only heard out of the loudspeakers.
+
+        After a second pass the text is that, and the live one where the recording has holes; `edition` asks
+        for one of them alone.
+        """
+        found = await history.transcript(session_id, edition)
+        if found is None:
+            return problem(409, ErrorCode.UNEXPECTED_MESSAGE, NOT_REFINED)
+        return Response(export(found, format, show_bleed=bleed == "show"), media_type=format.media_type)
 
     @router.delete("/{session_id}", status_code=204)
     async def delete(session_id: str) -> Response:
-        """Forget a session for good; one that is running is refused."""
+        """Forget a session for good; one that is not complete is refused."""
         if session_id in roster:
-            return problem(409, ErrorCode.UNEXPECTED_MESSAGE, "the session is running; stop it first")
+            return problem(409, ErrorCode.UNEXPECTED_MESSAGE, STILL_RUNNING)
         await keeper.delete(session_id)
         return Response(status_code=204)
 
@@ -83,9 +95,10 @@ def session_routes(roster: Roster, keeper: Keeper) -> APIRouter:
 class History:
     """What is known of sessions: from the store, and of those that run from themselves."""
 
-    def __init__(self, roster: Roster, keeper: Keeper) -> None:
+    def __init__(self, roster: Roster, keeper: Keeper, refinery: Refinery) -> None:
         self._roster = roster
         self._keeper = keeper
+        self._refinery = refinery
 
     async def listed(self, query: str, limit: int, offset: int) -> list[Json]:
         """Sessions as JSON, newest first; with a query those that match, each with `count` and `hits`."""
@@ -109,6 +122,25 @@ class History:
         if running is not None:
             return running
         return await self._keeper.store(self._keeper.transcripts.coverage, session)
+
+    async def transcript(self, session: str, edition: Edition) -> Transcript | None:
+        """The text of a session with its ledgers as they are now; None: there is no such edition."""
+        store = self._keeper.transcripts
+        live = await self._keeper.store(store.transcript, session)
+        live = replace(live, coverage=self._running(session) or live.coverage)
+        refined = None if edition is Edition.LIVE else await self._keeper.store(store.refined, session)
+        return await asyncio.to_thread(edition_of, live, refined, edition)
+
+    async def refined(self, session: str) -> Json | None:
+        """The second pass over a session as JSON: how it goes, or what was made when; None without one."""
+        under_way = self._refinery.get(session)
+        if under_way is not None:
+            return asdict(under_way)
+        done = await self._keeper.store(self._keeper.transcripts.refined, session)
+        if done is None:
+            return None
+        made = done.made.isoformat(timespec="milliseconds")
+        return {"state": "done", "provider": done.provider, "model": done.model, "made": made}
 
     def _running(self, session: str) -> Ledgers | None:
         entry = self._roster.get(session)

@@ -143,8 +143,8 @@ class LiveConnection:
                 await self._start(message)
             case Flush(flush_id) if session is not None:
                 group.create_task(session.flush(flush_id))
-            case Stop(captured) if session is not None:
-                group.create_task(self._sessions.roster.stop(session, captured))
+            case Stop(captured, wait_repair) if session is not None:
+                group.create_task(self._sessions.roster.stop(session, captured, wait_repair=wait_repair))
             case Ping(ping_id):
                 self._outbox.put(Pong(ping_id))
 

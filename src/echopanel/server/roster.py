@@ -13,7 +13,7 @@ from echopanel.audio import Source
 from echopanel.engine.engine import Engine, Slot
 from echopanel.engine.signal import Signal
 from echopanel.errors import ErrorCode
-from echopanel.server.ending import wind_up
+from echopanel.server.ending import put_aside, wind_up
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.resuming import Ended
@@ -32,8 +32,8 @@ MAX_DETACHED = 100
 class Entry:
     """A session, the task that runs it, its slot while a client is there, and since when none is.
 
-    `attaching` counts the connections that are about to take it; `ending` is the task that finishes it, and
-    `given_up` says that nobody can come back to it.
+    `attaching` counts the connections that are about to take it; `stopping` is the task that puts it aside,
+    `ending` the one that finishes it, and `given_up` says that nobody can come back to it.
     """
 
     session: LiveSession
@@ -41,8 +41,14 @@ class Entry:
     slot: Slot | None = None
     detached_at: float | None = None
     attaching: int = 0
+    stopping: asyncio.Task[None] | None = None
     ending: asyncio.Task[None] | None = None
     given_up: bool = False
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Those of its tasks that there are."""
+        return [task for task in (self.task, self.stopping, self.ending) if task is not None]
 
 
 class Roster:
@@ -118,11 +124,30 @@ class Roster:
         if not resumable and not entry.attaching:
             self.give_up(entry)
 
-    async def stop(self, session: LiveSession, captured: Mapping[Source, int]) -> None:
-        """Finish a session because its client said so, and tell it when everything is written."""
+    async def stop(
+        self, session: LiveSession, captured: Mapping[Source, int], *, wait_repair: bool = True
+    ) -> None:
+        """Finish a session because its client said so, and tell it when everything is written.
+
+        Without `wait_repair` it is told as soon as everything is kept; those who read along see the rest.
+        """
         entry = self._entries.get(session.id)
-        if entry is not None:
+        if entry is None:
+            return
+        if wait_repair:
             await asyncio.shield(self._finish(entry, captured, SessionState.ENDED))
+            return
+        if entry.stopping is None:
+            entry.stopping = asyncio.create_task(
+                self._put_aside(entry, captured), name=f"stop of session {session.id}"
+            )
+            entry.stopping.add_done_callback(lambda task: self._failed(entry, task))
+        await asyncio.shield(entry.stopping)
+        session.answer(Stopped(session.id, session.coverage()))
+
+    def complete(self, entry: Entry, captured: Mapping[Source, int]) -> None:
+        """Finish a session that was put aside; nobody waits for it."""
+        self._finish(entry, captured, SessionState.ENDED)
 
     async def look_after(self) -> None:
         """Finish the sessions whose clients did not come back in time; count what waits. Call it often."""
@@ -132,14 +157,15 @@ class Roster:
         self._engine.metrics.pending_samples.set(pending)
         long_ago = time.monotonic() - self._resume_window_s
         for entry in list(self._entries.values()):
-            if entry.detached_at is not None and entry.detached_at < long_ago and not entry.attaching:
+            waits = entry.detached_at is not None and entry.detached_at < long_ago
+            if waits and not entry.attaching and entry.ending is None:
                 self.give_up(entry)
         self._ended = {name: ended for name, ended in self._ended.items() if ended.at >= long_ago}
 
     async def close(self) -> None:
         """End all tasks; what is unfinished stays in the journal."""
         entries = self._entries.values()
-        tasks = [task for entry in entries for task in (entry.task, entry.ending) if task is not None]
+        tasks = [task for entry in entries for task in entry.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -148,6 +174,11 @@ class Roster:
         """End a session to which nobody can come back."""
         entry.given_up = True
         self._finish(entry, {}, SessionState.INTERRUPTED)
+
+    async def _put_aside(self, entry: Entry, captured: Mapping[Source, int]) -> None:
+        await put_aside(entry.session, self._keeper, captured)
+        log.info("session put aside", session=entry.session.id)
+        self.complete(entry, captured)
 
     def _finish(
         self, entry: Entry, captured: Mapping[Source, int], state: SessionState
@@ -184,8 +215,8 @@ class Roster:
         self._entries.pop(entry.session.id, None)
         self._replace_slot(entry, None)
         self._engine.metrics.sessions.set(self.attached)
-        for task in (entry.task, entry.ending):
-            if task is not None and task is not asyncio.current_task():
+        for task in entry.tasks:
+            if task is not asyncio.current_task():
                 task.cancel()
 
     def _replace_slot(self, entry: Entry, slot: Slot | None) -> None:

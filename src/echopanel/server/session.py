@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -108,12 +109,29 @@ class LiveSession:
         await self._settle(give_up=False)
         self._broadcast.add(Flushed(flush_id))
 
-    async def finish(self, captured: Mapping[Source, int]) -> None:
-        """Make everything final; what the client captured but never sent is lost."""
+    def close(self, captured: Mapping[Source, int]) -> None:
+        """Take no more audio; what the client captured but never sent is lost."""
         self._finishing = True
         for source, sample in captured.items():
             self._tracks[source].timeline.finish(sample)
             self._tracks[source].pipeline.lose_until(sample, "not_received")
+
+    async def put_aside(self, captured: Mapping[Source, int]) -> None:
+        """Note that a closed session is to be completed, by whichever process can.
+
+        Raises:
+            StoreError: the disk does not take the note.
+        """
+        stopped = dict(captured)
+        record = replace(self.record, origin_ms=self._clock.origin_ms, stopped=stopped)
+        store = self._keeper.transcripts
+        await self._keeper.store(store.save_coverage, self.id, self.coverage())
+        await self._keeper.store(store.stop_session, self.id, datetime.now(UTC), record)
+        self.record = record
+
+    async def finish(self, captured: Mapping[Source, int]) -> None:
+        """Make everything final; what the client captured but never sent is lost."""
+        self.close(captured)
         await self._settle(give_up=True)
         await self._broadcast.told()
 
@@ -171,6 +189,10 @@ class LiveSession:
     async def watch(self, outbox: Outbox, last_event: int) -> None:
         """Let somebody read along in `outbox`: what was missed since `last_event`, then what comes."""
         await self._broadcast.watch(outbox, last_event)
+
+    def answer(self, message: ServerMessage) -> None:
+        """Send something to the client alone, if it is there."""
+        self._broadcast.answer(message)
 
     def tell(self, message: ServerMessage) -> None:
         """Send something to whoever is attached; nobody: what matters is stored and sent on resuming."""

@@ -251,6 +251,8 @@ class Sessions:
         entry.detached_at = time.monotonic()
         await session.recover(pasts, fresh_number(stored, about.created))
         log.info("session reopened", session=session_id, sources=list(record.sources))
+        if record.stopped is not None:
+            self.roster.complete(entry, record.stopped)
 
     async def go_away(self, reason: str) -> None:
         """Take no more sessions, tell all clients to come back later, and wait a moment until they know."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.config.ladder import AUTO, NONE
+from echopanel.engine.second_pass import SecondPass, plan
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.standby import smaller_spec
 from echopanel.machine.detect import ram_bytes
@@ -21,6 +23,7 @@ from echopanel.policy.ladder import LadderSettings
 from echopanel.server.live import LiveLimits
 from echopanel.server.session import SessionLimits
 from echopanel.store.archive import Archive
+from echopanel.store.transcripts import TranscriptStore
 from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import Limits
 
@@ -56,6 +59,21 @@ def own_path(name: str) -> Path | None:
     """The path that a model's name is; None where it is a name out of the catalogue."""
     path = Path(name).expanduser()
     return path if path.is_dir() or path.suffix == MODEL_FILE_SUFFIX else None
+
+
+def second_spec(settings: Settings, model: str, provider: str | None) -> ModelSpec:
+    """The model of a second pass; the provider is that of live audio unless another one is named."""
+    changed = {"name": model} | ({"provider": provider} if provider else {})
+    return model_spec(settings.model_copy(update={"model": settings.model.model_copy(update=changed)}))
+
+
+def second_pass(
+    settings: Settings, store: TranscriptStore, archive: Archive
+) -> Callable[[str, str, str | None], SecondPass]:
+    """What finds out what a second pass has to do, given session, model and perhaps provider."""
+    return lambda session, model, provider: plan(
+        store, archive, session, second_spec(settings, model, provider)
+    )
 
 
 def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from echopanel.store.journal import SessionJournal
-from echopanel.store.recording import delete_recordings, expired, find_recordings, record_session
+from echopanel.store.recording import Recording, delete_recordings, expired, find_recordings, record_session
 
 DIRECTORY = "recordings"
 
@@ -35,8 +35,11 @@ class Archive:
             expired(find_recordings(self.directory), time.time(), self.max_days, self.max_bytes)
         )
 
+    def find(self, session: str) -> list[Recording]:
+        """The recordings of a session, one a source, in the order of sources."""
+        found = find_recordings(self.directory) if self.directory.is_dir() else []
+        return sorted((one for one in found if one.session == session), key=lambda one: one.source)
+
     def delete(self, session: str) -> None:
         """Delete the recordings of a session; harmless when there are none."""
-        if self.directory.is_dir():
-            found = find_recordings(self.directory)
-            delete_recordings(one for one in found if one.session == session)
+        delete_recordings(self.find(session))

@@ -170,4 +170,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    (
+        """
+        CREATE TABLE refined (
+            session TEXT PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
+            result TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+    ),
 )

@@ -8,16 +8,17 @@ crash at any instant costs nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 import numpy as np
+from av.container import InputContainer
 
-from echopanel.audio import SAMPLE_RATE, Source, to_samples, to_seconds
-from echopanel.errors import StoreError
+from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE, Source, to_samples, to_seconds
+from echopanel.errors import AudioError, StoreError
 from echopanel.store.disk import disk_errors, sync_directory
 from echopanel.store.journal import SessionJournal
 from echopanel.store.source_journal import SourceJournal
@@ -28,6 +29,9 @@ DAY_S = 86_400.0
 _SUFFIX = ".flac"
 _PARTIAL = ".part"
 _BLOCK = to_samples(60.0)
+_PIECE = to_samples(0.1)
+# Digital silence of this length was not recorded: the source was muted, or the journal had a hole.
+HOLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,24 @@ def write_recording(journal: SourceJournal, path: Path) -> int:
     return journal.count - written
 
 
+def read_recording(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Read a recording back without its holes: pieces of at most 0.1 s as (first sample, s16le), in order.
+
+    Raises:
+        AudioError: the file is not there, or is damaged.
+    """
+    held: list[tuple[int, bytes]] = []  # silence that may turn out to be a hole
+    silent_from: int | None = None
+    for start, pcm in _pieces(path):
+        if pcm.count(0) < len(pcm):
+            yield from held
+            held, silent_from = [], None
+            yield start, pcm
+            continue
+        silent_from = start if silent_from is None else silent_from
+        held = [*held, (start, pcm)] if start - silent_from < to_samples(HOLE_S) else []
+
+
 def find_recordings(directory: Path) -> list[Recording]:
     """Return the recordings in `directory`, oldest first. Raises `DiskError`."""
     with disk_errors(directory):
@@ -130,6 +152,30 @@ def delete_recordings(recordings: Iterable[Recording]) -> None:
     for recording in recordings:
         with disk_errors(recording.path):
             recording.path.unlink(missing_ok=True)
+
+
+def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
+    start, rest = 0, b""
+    for pcm in _decode(path):
+        rest += pcm
+        whole = len(rest) - len(rest) % (_PIECE * SAMPLE_BYTES)
+        for at in range(0, whole, _PIECE * SAMPLE_BYTES):
+            yield start, rest[at : at + _PIECE * SAMPLE_BYTES]
+            start += _PIECE
+        rest = rest[whole:]
+    if rest:
+        yield start, rest
+
+
+def _decode(path: Path) -> Iterator[bytes]:
+    try:
+        with av.open(str(path)) as container:
+            assert isinstance(container, InputContainer)
+            for frame in container.decode(audio=0):
+                yield frame.to_ndarray().astype("<i2", copy=False).tobytes()
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"cannot read the recording {path}: {reason}") from error
 
 
 def _made_at(files: list[Recording]) -> float:

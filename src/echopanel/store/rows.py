@@ -12,18 +12,34 @@ from typing import Final as Constant
 from pydantic import TypeAdapter
 
 from echopanel.audio import Source
-from echopanel.transcript import Coverage, Final, Gap, LostRange, Revision, Segment, TranscriptEvent, Word
+from echopanel.transcript import (
+    Coverage,
+    Final,
+    Gap,
+    LostRange,
+    Refined,
+    Revision,
+    Segment,
+    TranscriptEvent,
+    Word,
+)
 
 _WORDS: Constant = TypeAdapter(tuple[Word, ...])
 _GAP: Constant = TypeAdapter(Gap)
 _REVISION: Constant = TypeAdapter(Revision)
 _RANGES: Constant = TypeAdapter(tuple[LostRange, ...])
+_REFINED: Constant = TypeAdapter(Refined)
 
 
 class SessionState(StrEnum):
-    """Whether a session still runs, was stopped, or ended without `stop`."""
+    """Whether a session still runs, was stopped, or ended without `stop`.
+
+    Completing: it was stopped, and what is pending is still being recognised. In the file such a session is
+    live and has an end, so that any process that finds it unfinished takes it up.
+    """
 
     LIVE = "live"
+    COMPLETING = "completing"
     ENDED = "ended"
     INTERRUPTED = "interrupted"
 
@@ -56,7 +72,8 @@ class ResumeRecord:
     """What a session needs to be taken up again by another process.
 
     `token_sha256`: hexadecimal; the token itself is the client's. `origin_ms`: the capture time that counts
-    as zero on the session clock, once it is known.
+    as zero on the session clock, once it is known. `stopped`: the sample where each source ended, once the
+    client has said so and left the rest to us.
     """
 
     token_sha256: str
@@ -66,6 +83,7 @@ class ResumeRecord:
     hotwords: str = ""
     partials: bool = True
     origin_ms: float | None = None
+    stopped: dict[Source, int] | None = None
 
 
 class _Kind(StrEnum):
@@ -103,6 +121,18 @@ def text_to_resume(text: str) -> ResumeRecord:
     return TypeAdapter(ResumeRecord).validate_json(text)
 
 
+def refined_to_text(refined: Refined) -> str:
+    """As JSON."""
+    text: bytes = _REFINED.dump_json(refined)
+    return text.decode()
+
+
+def text_to_refined(text: str) -> Refined:
+    """The inverse of `refined_to_text`."""
+    refined: Refined = _REFINED.validate_json(text)
+    return refined
+
+
 def time_to_text(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, so that text sorts as time does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -130,12 +160,17 @@ def row_to_session(row: sqlite3.Row) -> SessionRecord:
         title=row["title"],
         created=datetime.fromisoformat(row["created"]),
         ended=datetime.fromisoformat(row["ended"]) if row["ended"] else None,
-        state=SessionState(row["state"]),
+        state=_state(row),
         language=row["language"],
         provider=row["provider"],
         model=row["model"],
         continues=row["continues"],
     )
+
+
+def _state(row: sqlite3.Row) -> SessionState:
+    state = SessionState(row["state"])
+    return SessionState.COMPLETING if state is SessionState.LIVE and row["ended"] else state
 
 
 def event_to_row(session: str, stored: StoredEvent) -> Row:

@@ -25,6 +25,7 @@ from echopanel.store.rows import (
     StoredEvent,
     coverage_to_row,
     event_to_row,
+    refined_to_text,
     resume_to_text,
     row_to_coverage,
     row_to_event,
@@ -33,11 +34,12 @@ from echopanel.store.rows import (
     segment_to_row,
     segments_of,
     session_to_row,
+    text_to_refined,
     text_to_resume,
     time_to_text,
 )
 from echopanel.store.search import Found, search
-from echopanel.transcript import Coverage, Revision, Segment, Transcript
+from echopanel.transcript import Coverage, Refined, Revision, Segment, Transcript
 
 __all__ = ["ResumeRecord", "SessionRecord", "SessionState", "StoredEvent", "TranscriptStore", "is_session_id"]
 
@@ -137,12 +139,21 @@ class TranscriptStore:
         """Give a session another title."""
         self._update("UPDATE sessions SET title = ? WHERE id = ?", title, session)
 
-    def end_session(self, session: str, ended: datetime, state: SessionState = SessionState.ENDED) -> None:
-        """Note that a session ended, and how; on return all its text is on the medium.
+    def stop_session(self, session: str, ended: datetime, record: ResumeRecord) -> None:
+        """Note that a session takes no more audio, and what is needed to complete it."""
+        self.save_resume(session, record)
+        self._update("UPDATE sessions SET ended = ? WHERE id = ?", time_to_text(ended), session)
 
-        So its audio may be deleted: a power cut must not bring back a session without either.
+    def end_session(self, session: str, ended: datetime, state: SessionState = SessionState.ENDED) -> None:
+        """Note that a session is over, since `ended` unless it was stopped earlier, and how.
+
+        On return all its text is on the medium, so its audio may be deleted: a power cut must not bring back
+        a session without either.
         """
-        update = "UPDATE sessions SET ended = ?, state = ? WHERE id = ?"
+        update = (
+            "UPDATE sessions SET ended = CASE state WHEN 'live' THEN coalesce(ended, ?1) ELSE ?1 END, "
+            "state = ?2 WHERE id = ?3"
+        )
         with schema.durably(self._connection):
             self._update(update, time_to_text(ended), state, session)
 
@@ -227,6 +238,21 @@ class TranscriptStore:
             model=record.model,
             coverage=coverage,
         )
+
+    def save_refined(self, session: str, refined: Refined) -> None:
+        """Keep what a second pass heard; it takes the place of that of an earlier one."""
+        with self._writing():
+            self._session(session)
+            statement = "INSERT OR REPLACE INTO refined (session, result) VALUES (?, ?)"
+            self._connection.execute(statement, (session, refined_to_text(refined)))
+
+    def refined(self, session: str) -> Refined | None:
+        """Return what the newest second pass heard; None when there was none."""
+        with self._reading():
+            self._session(session)
+            query = "SELECT result FROM refined WHERE session = ?"
+            row = self._connection.execute(query, (session,)).fetchone()
+        return None if row is None else text_to_refined(row["result"])
 
     # --- inside a transaction ---------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ def _limits(fields: Fields) -> m.Limits:
 
 
 def _stop(fields: Fields) -> m.Stop:
-    return m.Stop(fields.samples_by_source("captured"))
+    return m.Stop(fields.samples_by_source("captured"), fields.flag("wait_repair", default=True))
 
 
 def _ack(fields: Fields) -> m.Ack:

@@ -52,8 +52,8 @@ def _small(message: m.Message) -> Json:
     match message:
         case m.Flush(name) | m.Flushed(name) | m.Ping(name) | m.Pong(name):
             return {"id": name}
-        case m.Stop(captured):
-            return {"captured": dict(captured)}
+        case m.Stop(captured, wait_repair):
+            return {"captured": dict(captured)} | ({} if wait_repair else {"wait_repair": False})
         case m.Ack():
             return {"source": message.source, "sample": message.sample, "credit": message.credit}
         case m.Stopped(session, coverage):

@@ -49,10 +49,12 @@ class Flush:
 class Stop:
     """No more audio; finish everything, then answer `Stopped`.
 
-    `captured` is where each source ended, as a sample index.
+    `captured` is where each source ended, as a sample index. Without `wait_repair` the answer comes as soon
+    as the server keeps everything; what is pending then is recognised later.
     """
 
     captured: dict[Source, int] = field(default_factory=dict)
+    wait_repair: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The session has ended; the ledger says what became of every sample."""
+    """The session takes no more audio; the ledger says what became of every sample, or that it is pending."""
 
     session: str
     coverage: dict[Source, Coverage]

@@ -42,7 +42,7 @@ export class Reading {
 
   /** Whether it goes on. */
   get running() {
-    return this.#known?.state === "live" && this.watcher?.phase !== Phase.STOPPED;
+    return runs(this.#known) && this.watcher?.phase !== Phase.STOPPED;
   }
 
   /** What to call it, for the name of a file. */
@@ -102,7 +102,7 @@ export class Reading {
 
   /** At the end of a session its facts are others. */
   async #changed(id) {
-    if (this.watcher?.phase !== Phase.STOPPED || this.#known?.state !== "live") return;
+    if (this.watcher?.phase !== Phase.STOPPED || !runs(this.#known)) return;
     const known = await this.#access.session(id).catch(() => null);
     if (this.id === id && known) this.#describe(known);
   }
@@ -111,12 +111,12 @@ export class Reading {
     this.#known = known;
     const title = this.#page("title");
     if (document.activeElement !== title) title.value = known.title;
-    const state = { live: "running now", interrupted: "ended without Stop" }[known.state];
+    const state = { live: "running now", completing: "being completed", interrupted: "ended without Stop" }[known.state];
     const { tone, text } = accounted(known.coverage);
-    const facts = [when(known.created), known.ended && duration(lengthOf(known)), state, known.state === "live" ? null : text, known.model];
+    const facts = [when(known.created), known.ended && duration(lengthOf(known)), state, runs(known) ? null : text, known.model];
     this.#page("facts").textContent = facts.filter(Boolean).join(" · ");
-    this.#page("facts").dataset.tone = known.state === "live" || tone === "good" ? "idle" : tone;
-    this.#page("delete").hidden = known.state === "live";
+    this.#page("facts").dataset.tone = runs(known) || tone === "good" ? "idle" : tone;
+    this.#page("delete").hidden = runs(known);
     this.#page("delete-what").textContent = `“${known.title || "Untitled meeting"}” of ${when(known.created)} will be gone for good.`;
   }
 
@@ -129,4 +129,9 @@ export class Reading {
     this.close();
     this.#onGone();
   }
+}
+
+/** Whether a session, if there is one, gets more text. */
+function runs(session) {
+  return session?.state === "live" || session?.state === "completing";
 }

@@ -1,0 +1,170 @@
+"""Second passes that clients ask for: one at a time, and only while live audio leaves time for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import structlog
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from echopanel.audio import to_seconds
+from echopanel.engine.engine import Engine
+from echopanel.engine.second_pass import SecondPass
+from echopanel.errors import (
+    ConfigError,
+    EchoPanelError,
+    ErrorCode,
+    ModelUnavailable,
+    Overloaded,
+    SessionRunning,
+)
+from echopanel.server.keeper import Keeper
+from echopanel.server.problems import problem
+
+log = structlog.get_logger(__name__)
+
+# Passes that wait or run, and those that failed and are remembered.
+MAX_WAITING = 8
+MAX_FAILED = 100
+RETRY_AFTER_S = 60.0
+LOOK_AGAIN_S = 0.5
+MAX_NAME = 200
+
+Plan = Callable[[str, str, str | None], SecondPass]
+
+
+class PassState(StrEnum):
+    """Where a second pass is, until its result is in the store."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FAILED = "failed"
+
+
+@dataclass(slots=True, eq=False)
+class Pass:
+    """A second pass: it has heard `heard_s` of `total_s` seconds; `error` is why it failed."""
+
+    provider: str
+    model: str
+    total_s: float
+    state: PassState = PassState.WAITING
+    heard_s: float = 0.0
+    error: str = ""
+
+
+class Wish(BaseModel):
+    """With which model to recognise a recorded session once more; a provider if not that of live audio."""
+
+    model: str = Field(max_length=MAX_NAME)
+    provider: str | None = Field(default=None, max_length=MAX_NAME)
+
+
+class Refinery:
+    """Runs second passes.
+
+    `plan` says, given session, model and perhaps provider, what there is to do; it blocks.
+    """
+
+    def __init__(self, engine: Engine, keeper: Keeper, plan: Plan) -> None:
+        self._engine = engine
+        self._keeper = keeper
+        self._plan = plan
+        self._passes: dict[str, Pass] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._one = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Refinery [{len(self._tasks)} to do]>"
+
+    def get(self, session: str) -> Pass | None:
+        """The second pass over a session that waits, runs or has failed."""
+        return self._passes.get(session)
+
+    async def begin(self, session: str, model: str, provider: str | None) -> Pass:
+        """Begin with a second pass, behind those that were asked for earlier.
+
+        Raises:
+            UnknownSession, SessionRunning, NoRecording: there is nothing to be done.
+            ModelUnavailable, ConfigError: the model cannot be used, with what to do.
+            Overloaded: too many wait.
+            StoreError: the disk does not do its part.
+        """
+        work = await self._keeper.store(self._plan, session, model, provider)
+        if work.spec.path is not None:  # a directory of the server's is not a client's to name
+            raise ModelUnavailable(model, "no such model", "take one out of the catalogue")
+        await self._engine.check_installed(work.spec)
+        found = self._passes.get(session)
+        if found is not None and found.state is not PassState.FAILED:
+            raise SessionRunning(session, "a second pass over it is under way")
+        if len(self._tasks) >= MAX_WAITING:
+            raise Overloaded(ErrorCode.OVERLOADED, f"{MAX_WAITING} second passes wait", RETRY_AFTER_S)
+        captured = sum(ledger.captured for ledger in work.live.coverage.values())
+        begun = Pass(work.spec.provider, work.spec.name, round(to_seconds(captured), 3))
+        self._remember(session, begun)
+        task = asyncio.create_task(self._run(session, work, begun), name=f"second pass over {session}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return begun
+
+    async def close(self) -> None:
+        """End what runs; nothing of it is kept."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _remember(self, session: str, begun: Pass) -> None:
+        failed = [name for name, one in self._passes.items() if one.state is PassState.FAILED]
+        for name in {session, *failed[:-MAX_FAILED]} & set(self._passes):
+            del self._passes[name]
+        self._passes[session] = begun
+
+    async def _run(self, session: str, work: SecondPass, begun: Pass) -> None:
+        def heard(seconds: float) -> None:
+            begun.heard_s = round(seconds, 3)
+
+        try:
+            async with self._one:
+                begun.state = PassState.RUNNING
+                refined = await self._engine.refine(work, self._turn, heard)
+            await self._keeper.store(self._keeper.transcripts.save_refined, session, refined)
+        except EchoPanelError as error:
+            self._failed(session, begun, str(error))
+        except Exception as error:
+            log.exception("second pass failed", session=session)
+            self._failed(session, begun, f"the server failed, and its log has the cause: {error!r}")
+        else:
+            del self._passes[session]
+            log.info("session refined", session=session, model=begun.model)
+
+    def _failed(self, session: str, begun: Pass, error: str) -> None:
+        begun.state, begun.error = PassState.FAILED, error
+        log.warning("second pass failed", session=session, model=begun.model, error=error)
+
+    async def _turn(self) -> None:
+        """Wait while live audio needs the machine."""
+        while not self._engine.idle:  # noqa: ASYNC110 - load falls without an event
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def refining_routes(refinery: Refinery) -> APIRouter:
+    """Asking for a second pass; the endpoint of the session tells how it goes."""
+    router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+    @router.post("/{session_id}/refine", status_code=202)
+    async def refine(session_id: str, wish: Wish) -> Response:
+        """Recognise a recorded session once more, with a bigger model."""
+        try:
+            begun = await refinery.begin(session_id, wish.model, wish.provider)
+        except (ModelUnavailable, ConfigError) as error:
+            return problem(422, ErrorCode.MALFORMED, str(error))
+        except Overloaded as error:
+            return problem(503, error.code, error.message, error.retry_after)
+        return JSONResponse({"refined": asdict(begun)}, 202)
+
+    return router
