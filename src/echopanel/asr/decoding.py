@@ -30,8 +30,8 @@ class Tuning:
     30 s, while the guards object.
     """
 
-    margin: float = 1.0
-    trailing: float = 6.0
+    margin: float = 0.5
+    trailing: float = 4.0
     step: float = 4.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 16
