@@ -75,7 +75,7 @@ async def test_cuts_in_the_middle_of_anything_change_no_word(tmp_path: Path, spe
             broken, events = await hold(proxy.url, speech)
     assert proxy.made > 1
     for source, text in spoken(quiet).items():
-        # A speculative final may say the start of a sentence twice: a known fault of recognition, not of the way.
+        # A final may say the start of a sentence twice: a known fault of recognition, not of the way.
         assert wer(text, spoken(broken)[source]) <= 0.15
     numbers = [event.segment.id for event in events if isinstance(event, Final)]
     assert len(numbers) == len(set(numbers))
