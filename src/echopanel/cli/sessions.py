@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from echopanel.transcript import Coverage, Refined, Transcript
 
 ABOUT = """
-List, search, show, rename, export, refine and delete kept transcripts.
+List, search, show, export, refine and delete transcripts.
 
 Works on the data directory itself, whether a server is running or not.
 
