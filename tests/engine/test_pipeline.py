@@ -501,6 +501,15 @@ async def test_a_pause_that_was_only_one_costs_a_decode() -> None:
         assert quarters(played.texts) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
 
 
+async def test_a_guess_ends_where_the_speaker_paused() -> None:
+    """Of audio that comes in a burst, what was said behind the pause belongs to the next utterance alone."""
+    async with rigged() as rig, playing(speculating(rig)) as played:
+        burst = said(speech(1.0), silence(0.75), speech(1.0), silence(0.75))
+        played.feed(burst, size=len(burst))
+        await played.flush()
+        assert [quarters([text]) for text in played.texts] == [[0, 1, 2, 3], [7, 8, 9, 10]]
+
+
 async def test_a_guess_that_failed_is_made_good() -> None:
     """The endpoint finds no text, so it asks anew."""
     async with rigged(Script(fail=lambda call: call == 0)) as rig, playing(speculating(rig)) as played:

@@ -176,8 +176,8 @@ class Pipeline:
         match event:
             case SpeechStarted(at):
                 self._started(at)
-            case SpeechPaused():
-                self._paused()
+            case SpeechPaused(at):
+                self._paused(at)
             case SpeechResumed():
                 self._resumed()
             case SpeechEnded(at):
@@ -191,13 +191,13 @@ class Pipeline:
         self._count += 1
         self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at, cut=at)
 
-    def _paused(self) -> None:
+    def _paused(self, at: int) -> None:
         """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
         utterance = self._opened()
         utterance.paused = True
         pace = self._pace()
         if pace.live and pace.speculate and self._recogniser.queued(self.session, self.source) == 0:
-            utterance.speculation = self._ask_speculative(utterance)
+            utterance.speculation = self._ask_speculative(utterance, at)
 
     def _resumed(self) -> None:
         utterance = self._opened()
@@ -241,9 +241,10 @@ class Pipeline:
         if enough and self.end - utterance.covered >= to_samples(self._pace().interval_s):
             self._submit(utterance, JobKind.PARTIAL, lambda: self._newest(utterance))
 
-    def _ask_speculative(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
-        utterance.covered = self.end
-        audio = self._listener.chunk(utterance.start, self.end)
+    def _ask_speculative(self, utterance: Utterance, at: int) -> asyncio.Future[Hypothesis] | None:
+        # Of audio that comes in bursts, more is there already: what the next speaker said.
+        utterance.covered = at
+        audio = self._listener.chunk(utterance.start, at)
         return self._submit(utterance, JobKind.PARTIAL, lambda: self._excerpt(utterance, audio, final=True))
 
     def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
