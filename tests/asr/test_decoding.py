@@ -113,9 +113,36 @@ def test_the_context_is_the_speech_and_some_silence(
 def test_chunks_of_like_context_are_decoded_together(vocabulary: Vocabulary) -> None:
     """What fits goes into one call, results stay in order."""
     whisper = Scripted(vocabulary, ["Hello there."])
-    transcripts = decode(whisper, [FINAL] * 4, [2.0, 5.0, 1.9, 4.8])
-    assert sorted((call.frames, len(call.prompts)) for call in whisper.calls) == [(600, 2), (900, 2)]
-    assert [one.passage.chunk.seconds for one in transcripts] == [2.0, 5.0, 1.9, 4.8]
+    seconds = [2.0, 5.0, 1.9, 4.8] * 2
+    transcripts = decode(whisper, [FINAL] * 8, seconds)
+    assert sorted((call.frames, len(call.prompts)) for call in whisper.calls) == [(600, 4), (900, 4)]
+    assert [one.passage.chunk.seconds for one in transcripts] == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "contexts"),
+    [
+        ([2.0, 5.0], [(900, 2)]),
+        ([2.0, 2.0, 2.0, 2.0, 5.0], [(600, 4), (900, 1)]),
+        ([2.0, 5.0, 8.0], [(1200, 3)]),
+        ([2.0, 11.0], [(600, 1), (1500, 1)]),
+        ([2.0, 9.0, 11.0], [(1300, 2), (1500, 1)]),
+    ],
+)
+def test_a_few_chunks_share_a_longer_context(
+    vocabulary: Vocabulary, seconds: list[float], contexts: list[tuple[int, int]]
+) -> None:
+    """Fewer than four join longer ones, but not much longer ones."""
+    whisper = Scripted(vocabulary, ["Hello there."])
+    decode(whisper, [FINAL] * len(seconds), seconds)
+    assert sorted((call.frames, len(call.prompts)) for call in whisper.calls) == contexts
+
+
+def test_only_chunks_that_can_be_decoded_together_share_a_context(vocabulary: Vocabulary) -> None:
+    """A greedy one gets no longer context for one with beams."""
+    whisper = Scripted(vocabulary, ["Hello there."])
+    decode(whisper, [FINAL, DecodeOptions(beam_size=5)], [2.0, 5.0])
+    assert sorted((call.frames, call.search.beam_size) for call in whisper.calls) == [(600, 1), (900, 5)]
 
 
 def test_texts_before_of_unlike_length_are_decoded_apart(vocabulary: Vocabulary) -> None:
@@ -182,14 +209,15 @@ def test_a_loop_is_tried_again_on_the_full_window(vocabulary: Vocabulary) -> Non
     (transcript,) = decode(whisper, [FINAL], [2.0])
     assert [call.frames for call in whisper.calls] == [600, MAX_FRAMES]
     assert (said(whisper, transcript), transcript.attempts) == ("So it goes.", 2)
-    assert (transcript.passage.frames, whisper.encoded) == (MAX_FRAMES, [250, MAX_FRAMES])
+    assert (transcript.passage.frames, whisper.encoded) == (MAX_FRAMES, [250])
 
 
 def test_a_loop_that_stays_is_cut(vocabulary: Vocabulary) -> None:
-    """After all retries one copy of the loop remains; a temperature is the last thing tried."""
+    """After all retries one copy of the loop remains; what costs most is tried last."""
     whisper = Scripted(vocabulary, ["Well so so so so so so"])
     (transcript,) = decode(whisper, [FINAL], [2.0])
     assert [call.search.temperature for call in whisper.calls] == [0.0, 0.0, 0.4]
+    assert whisper.encoded == [250, MAX_FRAMES]
     assert said(whisper, transcript) == "Well so"
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
 from echopanel.audio import SAMPLE_RATE, Chunk, Source
-from echopanel.engine.excerpt import preview, whole
+from echopanel.engine.excerpt import newest, preview, whole
 from echopanel.engine.lead import Lead
 from echopanel.engine.utterance import Utterance
 
@@ -55,6 +56,22 @@ def test_a_preview_decodes_only_what_is_new_and_tells_the_whole() -> None:
     heard = excerpt.heard(Hypothesis("d e", words("d", "e")))
     assert heard.text == "a b c d e"
     assert [round(word.start, 3) for word in heard.words] == [0.0, 1.0, 2.0, 2.8, 3.8]
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "decoded_s", "preview", "timed"),
+    [(0.5, 4.0, True, False), (0.5, 1.0, False, True), (3.0, 1.0, False, False)],
+)
+def test_word_times_are_for_decodes_that_are_built_upon(
+    interval_s: float, decoded_s: float, preview: bool, timed: bool
+) -> None:
+    """Not for previews, nor where all decodes are so far apart that each is of the whole utterance."""
+    utterance = Utterance("mic-1", Source.MIC, 0, decoded=int(decoded_s * SECOND))
+    utterance.base, utterance.cut = words("a", "b"), 2 * SECOND
+    excerpt = newest(ramp(0, 5), utterance, DecodeOptions(), interval_s)
+    assert (excerpt.options.preview, excerpt.options.word_timestamps) == (preview, timed)
+    # The words of a decode without times make text stable, for nothing stands on older ones any more.
+    assert bool(utterance.base) == (preview or timed)
 
 
 def test_a_preview_leans_on_the_words_just_before_it() -> None:

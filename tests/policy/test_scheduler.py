@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -180,16 +181,26 @@ def test_a_job_tried_again_takes_its_old_place() -> None:
 def test_a_batch_waits_for_company_but_not_for_long() -> None:
     """One that is not full starts when its oldest job has waited; what has waited need not wait longer."""
     bench = Bench(max_batch=3, max_running=1)
-    old = bench.submit("a", kind=PARTIAL)
-    bench.now = 0.2
-    urgent = bench.submit("b")
+    old = bench.submit("a")
     assert bench.scheduler.next_batch(0.29, gather_s=0.3) == []
     assert bench.scheduler.next_batch(0.31, gather_s=0.3) == [old]
     bench.scheduler.done([old])
-    assert bench.scheduler.next_batch(0.49, gather_s=0.3) == []
-    others = [bench.submit("c"), bench.submit("d")]
-    full = bench.scheduler.next_batch(0.4, gather_s=0.3)
-    assert sorted(job.id for job in full) == sorted(job.id for job in [urgent, *others])
+    bench.now = 0.4
+    three = [bench.submit("b"), bench.submit("c"), bench.submit("d")]
+    assert bench.scheduler.next_batch(0.4, gather_s=0.3) == three
+
+
+def test_what_waits_for_company_takes_any() -> None:
+    """Live jobs of all kinds and lengths, the most urgent first; but none of another family, none put off."""
+    bench = Bench(max_running=2)
+    partial, final = bench.submit("a", kind=PARTIAL), bench.submit("b", bucket=3)
+    deferred = bench.submit("c", kind=DEFERRED)
+    alone = replace(bench.job("d"), family=-1)
+    bench.scheduler.submit(alone, 0.0)
+    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [final, partial]
+    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [alone]
+    bench.scheduler.done([alone])
+    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [deferred]
 
 
 def test_above_the_bound_jobs_are_rejected() -> None:
@@ -328,15 +339,19 @@ class Ledger(RuleBasedStateMachine):
             assert waiting == BOUNDS[job.source]
             self.where[job.id] = "rejected"
 
-    @rule()
-    def start(self) -> None:
+    @rule(gathers=st.booleans())
+    def start(self, gathers: bool) -> None:
         startable = len(self.running) < self.settings.max_running and bool(self.eligible())
-        batch = self.scheduler.next_batch(self.now)
-        assert bool(batch) == startable
+        batch = self.scheduler.next_batch(self.now, 1e-9 if gathers else 0.0)
+        if not gathers:
+            assert bool(batch) == startable
         if not batch:
             return
         assert len(batch) <= self.settings.max_batch
-        assert len({(job.kind, job.bucket) for job in batch}) == 1
+        if gathers:
+            assert len({job.kind is DEFERRED for job in batch}) == 1
+        else:
+            assert len({(job.kind, job.bucket) for job in batch}) == 1
         for job in batch:
             assert self.where[job.id] == "queued"
             self.where[job.id] = "running"

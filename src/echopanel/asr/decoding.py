@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +18,8 @@ from echopanel.asr.whisper_ct2 import MAX_TOKENS, Decode, Encoding, Prompt, Sear
 from echopanel.audio import Chunk
 
 _GREEDY = Search()
+# Fewer chunks than this are decoded with others in a context that is up to so many frames longer.
+FEW, MAX_LONGER = 4, 800
 _MAX_PREVIOUS = MAX_TOKENS // 2 - 1  # tokens of text before the chunk, as in openai/whisper
 _MAX_PREFIX = 180  # leaves room for what is new
 
@@ -27,14 +31,14 @@ class Tuning:
     `margin` is the silence that is encoded behind the speech; to a decoder that would see the end so near,
     it is lengthened to `trailing` at least by silence that was encoded before. `step` is what contexts are
     then rounded up to, so that many fit together. All in seconds. `retries` are tried in order, on the full
-    30 s, while the guards object.
+    30 s, while the guards object: first lengthened likewise, then really encoded, which costs far more.
     """
 
     margin: float = 0.5
     trailing: float = 4.0
     step: float = 4.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
-    max_batch: int = 16
+    max_batch: int = 8
     limits: Limits = field(default_factory=Limits)
 
 
@@ -94,7 +98,7 @@ class Decoder:
         Sampling leaves the text to chance, so it is no way to try again where that must not be.
         """
         transcripts = self._attempt(passages, None)
-        for search in self._tuning.retries:
+        for turn, search in enumerate(self._tuning.retries):
             doubtful = [
                 index
                 for index, transcript in enumerate(transcripts)
@@ -104,7 +108,7 @@ class Decoder:
             ]
             if not doubtful:
                 break
-            widened = [self._widen(transcripts[index].passage) for index in doubtful]
+            widened = [self._widen(transcripts[index].passage, encode=turn > 0) for index in doubtful]
             for index, again in zip(doubtful, self._attempt(widened, search), strict=True):
                 transcripts[index] = _better(transcripts[index], again)
         return transcripts
@@ -115,9 +119,9 @@ class Decoder:
         features = self._log_mel(chunk.samples, frames)
         return self._whisper.encode(features), min(frames, -(-len(chunk.samples) // HOP))
 
-    def _widen(self, passage: Passage) -> Passage:
-        if 2 * len(passage.encoding) == MAX_FRAMES:
-            return passage
+    def _widen(self, passage: Passage, *, encode: bool) -> Passage:
+        if not encode or 2 * len(passage.encoding) == MAX_FRAMES:
+            return replace(passage, frames=MAX_FRAMES)
         encoding, content = self._encode(passage.chunk, MAX_FRAMES / FRAMES_PER_SECOND)
         return replace(passage, encoding=encoding, content_frames=content, frames=MAX_FRAMES)
 
@@ -131,16 +135,20 @@ class Decoder:
     def _attempt(self, passages: Sequence[Passage], search: Search | None) -> list[Transcript]:
         """Decode passages in batches that fit together; `search` None: as each one's options say."""
         prompts = [self._prompt(passage) for passage in passages]
-        keys = [
-            (passage.frames, prompt.start, len(prompt.previous), search or self._search(passage))
+        kinds = [
+            (prompt.start, len(prompt.previous), search or self._search(passage))
             for passage, prompt in zip(passages, prompts, strict=True)
+        ]
+        keys = [
+            (frames, *kind)
+            for frames, kind in zip(shared([one.frames for one in passages], kinds), kinds, strict=True)
         ]
         results: list[Transcript | None] = [None] * len(passages)
         silence = self._whisper.silence
-        for (*_, how), members in batches(keys, self._tuning.max_batch):
+        for (frames, *_, how), members in batches(keys, self._tuning.max_batch):
             budget = max(self._budget(passages[index], prompts[index]) for index in members)
             decodes = self._whisper.generate(
-                [lengthened(passages[index].encoding, silence, passages[index].frames) for index in members],
+                [lengthened(passages[index].encoding, silence, frames) for index in members],
                 [prompts[index] for index in members],
                 budget,
                 how,
@@ -198,6 +206,24 @@ def batches(keys: Sequence[Key], most: int) -> Iterable[tuple[Key, list[int]]]:
     for key, members in groups.items():
         for first in range(0, len(members), most):
             yield key, members[first : first + most]
+
+
+def shared(frames: Sequence[int], kinds: Sequence[Hashable]) -> list[int]:
+    """The contexts in which chunks that need `frames` are decoded: a few of a kind get a longer one together.
+
+    A decoder step reads all weights, for one chunk or for four; a longer context is cheaper than that.
+    """
+    chosen: dict[tuple[Hashable, int], int] = {}
+    for kind, members in batches(kinds, len(kinds)):
+        counts = Counter(frames[index] for index in members)
+        needed, waiting = sorted(counts), list[int]()
+        for own, longer in zip_longest(needed, needed[1:]):
+            waiting.append(own)
+            few = sum(counts[one] for one in waiting) < FEW
+            if not few or longer is None or longer - waiting[0] > MAX_LONGER:
+                chosen |= {(kind, one): own for one in waiting}
+                waiting = []
+    return [chosen[key] for key in zip(kinds, frames, strict=True)]
 
 
 def _better(before: Transcript, again: Transcript) -> Transcript:

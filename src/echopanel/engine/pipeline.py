@@ -12,7 +12,7 @@ from echopanel.asr.provider import Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
 from echopanel.engine.events import Event, Trouble
-from echopanel.engine.excerpt import Excerpt, preview, whole
+from echopanel.engine.excerpt import Excerpt, newest, whole
 from echopanel.engine.lag import Lag
 from echopanel.engine.lead import Lead, RecentWords
 from echopanel.engine.listener import Listener
@@ -245,13 +245,13 @@ class Pipeline:
         # Of audio that comes in bursts, more is there already: what the next speaker said.
         utterance.covered = at
         audio = self._listener.chunk(utterance.start, at)
-        return self._submit(utterance, JobKind.PARTIAL, lambda: self._excerpt(utterance, audio, final=True))
+        return self._submit(utterance, JobKind.PARTIAL, lambda: self._decisive(utterance, audio))
 
     def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
         audio = utterance.chunk
         assert audio is not None, "a final is asked for when the end is known"
         kind = JobKind.DEFERRED if utterance.deferred else JobKind.FINAL
-        return self._submit(utterance, kind, lambda: self._excerpt(utterance, audio, final=True))
+        return self._submit(utterance, kind, lambda: self._decisive(utterance, audio))
 
     def _submit(
         self, utterance: Utterance, kind: JobKind, take: Callable[[], Excerpt]
@@ -274,17 +274,12 @@ class Pipeline:
         """The utterance as it is when its turn comes: late, but never stale."""
         utterance.covered = self.end
         audio = self._listener.chunk(utterance.start, self.end)
-        return self._excerpt(utterance, audio, final=False)
+        return newest(audio, utterance, self._options.decode, self._pace().interval_s)
 
-    def _excerpt(self, utterance: Utterance, audio: Chunk, *, final: bool) -> Excerpt:
-        pace, decode = UNHURRIED if utterance.deferred else self._pace(), self._options.decode
-        if final:
-            lead = self._lead(utterance, audio, pace.lead_s)
-            options = replace(decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
-            return whole(audio, utterance.start, lead, options)
-        if utterance.previewable(audio.end):
-            return preview(audio, utterance, decode)
-        return whole(audio, utterance.start, None, replace(decode, word_timestamps=True, final=False))
+    def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
+        pace = UNHURRIED if utterance.deferred else self._pace()
+        options = replace(self._options.decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
+        return whole(audio, utterance.start, self._lead(utterance, audio, pace.lead_s), options)
 
     def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
         if utterance.alone:

@@ -25,8 +25,9 @@ from echopanel.policy.scheduler import Job, JobKind, Scheduler
 
 log = structlog.get_logger(__name__)
 
-# Chunks whose lengths round up to the same number of seconds / BUCKET_S go into one call.
+# Chunks whose lengths round up to the same number of seconds / BUCKET_S are about as long.
 BUCKET_S = 4.0
+# Not all models know other languages.
 ENGLISH = "en"
 LATELY_S = 60.0
 LOOK_AGAIN_S = 0.05
@@ -200,8 +201,9 @@ class Recogniser:
             source=request.source,
             kind=request.kind,
             seconds=request.seconds,
-            bucket=bucket_of(request),
+            bucket=math.ceil(request.seconds / BUCKET_S),
             submitted=now,
+            family=int(request.language == ENGLISH),
         )
         if job.kind is not JobKind.DEFERRED:
             self._meter.asked(job.seconds, now)
@@ -330,8 +332,8 @@ class Recogniser:
             self._patience.deferred_took(call.batch.seconds, elapsed)
             return
         self._meter.called(call.batch.seconds, elapsed, now)
-        share = elapsed / len(call.tickets)
         for ticket in call.tickets:
+            share = elapsed * ticket.job.seconds / sum(one.job.seconds for one in call.tickets)
             if ticket.job.kind is JobKind.PARTIAL:
                 self.demand.partial(share)
             else:
@@ -351,8 +353,8 @@ class Recogniser:
             self._retry(ticket)
 
     def _retry(self, ticket: _Ticket) -> None:
-        # In a bucket of its own, so that a chunk that makes the model fail takes no other down again.
-        ticket.job = replace(ticket.job, bucket=-ticket.job.id)
+        # In a call of its own, so that a chunk that makes the model fail takes no other down again.
+        ticket.job = replace(ticket.job, family=-ticket.job.id)
         submitted = self._scheduler.submit(ticket.job, time.monotonic())
         self._supersede(submitted.superseded)
         if submitted.rejected is not None:
@@ -387,8 +389,3 @@ class Recogniser:
             ticket.future.set_exception(result)
         else:
             ticket.future.set_result(result)
-
-
-def bucket_of(request: Request) -> int:
-    """Jobs of one bucket are about as long, and the same models know their language."""
-    return 2 * math.ceil(request.seconds / BUCKET_S) + (request.language == ENGLISH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -38,8 +38,8 @@ _RANKS = {JobKind.FINAL: 0, JobKind.PARTIAL: 2, JobKind.DEFERRED: 4}
 class Job:
     """One chunk to recognise.
 
-    `id` grows with each new job. `seconds` is the audio's length; jobs of the same `bucket` can share a call.
-    `submitted` is when it was first queued, on the clock that `now` comes from.
+    `id` grows with each new job. `seconds` is the audio's length; jobs of one `bucket` are about as long.
+    Only jobs of one `family` can share a call. `submitted` is when it was first queued, on `now`'s clock.
     """
 
     id: int
@@ -49,6 +49,7 @@ class Job:
     seconds: float
     bucket: int
     submitted: float
+    family: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +151,22 @@ class Scheduler:
         return Submitted(superseded=tuple(waiting.job for waiting in superseded))
 
     def next_batch(self, now: float, gather_s: float = 0.0) -> list[Job]:
-        """Jobs to run together now: of one kind and bucket, most urgent first; none when all calls are taken.
+        """Jobs to run together now, most urgent first; none when all calls are taken.
 
-        No call takes more than its share while others are free. A batch that is not full waits for more until
-        its oldest job has waited `gather_s` seconds: a call of four chunks costs far less than four calls.
+        They are of one kind and bucket, so that none waits for another that takes longer. With `gather_s` a
+        batch takes any company and waits for it, until its oldest job has waited so many seconds: a call of
+        four chunks costs far less than four calls. No call takes more than its share while others are free.
         """
         free = self._settings.max_running - len(self._running)
         heads = sorted(self._heads(now), key=lambda waiting: self._urgency(waiting, now))
         if free <= 0 or not heads:
             return []
         share = min(self._settings.max_batch, ceil(len(heads) / free))
-        groups: dict[tuple[JobKind, int], list[_Waiting]] = {}
+        groups: dict[Hashable, list[_Waiting]] = {}
         for waiting in heads:
-            groups.setdefault((waiting.job.kind, waiting.job.bucket), []).append(waiting)
-        for (kind, _), alike in groups.items():
-            most = min(self._settings.max_batch, DEFERRED_BATCH if kind is JobKind.DEFERRED else inf)
+            groups.setdefault(group_of(waiting.job, mixed=gather_s > 0), []).append(waiting)
+        for alike in groups.values():
+            most = min(self._settings.max_batch, DEFERRED_BATCH if is_deferred(alike[0].job) else inf)
             full = len(alike) >= most
             if full or now - min(waiting.since for waiting in alike) >= gather_s:
                 batch = [waiting.job for waiting in alike[: int(min(share, most))]]
@@ -229,7 +231,17 @@ class Scheduler:
 
 def key_of(job: Job) -> _Key:
     """The queue of a job."""
-    return job.session, job.source, job.kind is JobKind.DEFERRED
+    return job.session, job.source, is_deferred(job)
+
+
+def is_deferred(job: Job) -> bool:
+    """Whether it was put off before."""
+    return job.kind is JobKind.DEFERRED
+
+
+def group_of(job: Job, *, mixed: bool) -> Hashable:
+    """Jobs of one group may share a call; `mixed`: also if they are of unlike kind and length."""
+    return (is_deferred(job), job.family) if mixed else (job.kind, job.family, job.bucket)
 
 
 def ids(jobs: Sequence[Job]) -> tuple[int, ...]:
