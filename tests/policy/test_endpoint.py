@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.audio import to_samples
+from echopanel.audio import to_samples, to_seconds
 from echopanel.errors import ConfigError
 from echopanel.policy.endpoint import (
     WINDOW,
@@ -47,10 +47,18 @@ class Flush:
     rest: int  # samples behind the last window, or less than none: it was padded
 
 
+@dataclass(frozen=True)
+class Hurry:
+    hurried: bool
+
+
 # Runs of windows of like probability make longer utterances than windows drawn one by one.
 runs = st.tuples(st.sampled_from([0.0, 0.2, 0.4, 0.6, 1.0]), st.integers(1, 60))
 steps = st.lists(
-    runs | st.builds(Hole, st.integers(0, 50_000)) | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1)),
+    runs
+    | st.builds(Hole, st.integers(0, 50_000))
+    | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1))
+    | st.builds(Hurry, st.booleans()),
     max_size=25,
 )
 some_settings = st.builds(
@@ -61,10 +69,12 @@ some_settings = st.builds(
     post_roll_s=st.sampled_from([0.0, 0.2, 0.5]),
     soft_max_s=st.sampled_from([1.0, 8.0]),
     max_utterance_s=st.sampled_from([2.5, 4.0]),
+    hurried_max_s=st.sampled_from([2.1, 3.0, 9.0]),
 )
 
 
-Script = list[tuple[float, int] | Hole | Flush]
+Step = tuple[float, int] | Hole | Flush | Hurry
+Script = list[Step]
 
 
 class Run:
@@ -84,12 +94,14 @@ class Run:
             self._step(step)
         self.utterances = pair(self.events)
 
-    def _step(self, step: tuple[float, int] | Hole | Flush) -> None:
+    def _step(self, step: Step) -> None:
         match step:
             case Hole(samples):
                 self._hole(samples)
             case Flush(rest):
                 self._flush(rest)
+            case Hurry(hurried):
+                self._endpointer.hurried = hurried
             case (probability, count):
                 for _ in range(count):
                     self._push(probability)
@@ -279,6 +291,20 @@ def test_endless_speech_is_cut_at_the_quietest_window() -> None:
     assert events == [SpeechStarted(0), SpeechEnded(at, EndReason.MAX_LENGTH), SpeechStarted(at)]
 
 
+def test_in_a_hurry_utterances_are_short() -> None:
+    """A breath ends one sooner, and one that is too long already is cut near its end."""
+    endpointer = Endpointer()
+    feed(endpointer, SPEECH, windows(6))
+    endpointer.hurried = True
+    assert [type(event) for event in feed(endpointer, SILENCE, 8)] == [SpeechPaused, SpeechEnded]
+    endpointer.hurried = False
+    first, *_ = feed(endpointer, SPEECH, windows(13))
+    endpointer.hurried = True
+    ended, started = feed(endpointer, SPEECH, 1)
+    assert (type(ended), type(started)) == (SpeechEnded, SpeechStarted)
+    assert 10.0 <= to_seconds(ended.at - first.at) <= 13.1
+
+
 def test_energy_decides_where_the_probability_does_not() -> None:
     """Where the detector is equally sure everywhere, the cut is where the least energy is."""
     endpointer = Endpointer(settings=SHORT)
@@ -361,6 +387,7 @@ def test_a_source_may_begin_later() -> None:
         ("endpoint", {"pre_roll_s": -0.1}),
         ("soft_silence_s", {"soft_silence_s": 0.6}),
         ("max_utterance_s", {"max_utterance_s": 1.0}),
+        ("hurried_max_s", {"hurried_max_s": 1.0}),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(key: str, values: dict[str, float]) -> None:

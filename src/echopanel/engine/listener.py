@@ -78,6 +78,10 @@ class Listener:
         """Seconds that somebody has been speaking without a pause."""
         return self._endpointer.open_s
 
+    def hurry(self, hurried: bool) -> None:
+        """Whether utterances had better be short."""
+        self._endpointer.hurried = hurried
+
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         if frame.start > self.end:

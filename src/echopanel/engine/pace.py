@@ -32,6 +32,11 @@ class Pace:
     gather_s: float = 0.0
     live: bool = True
 
+    @property
+    def hurried(self) -> bool:
+        """Whether text comes so rarely while somebody speaks that utterances had better be short."""
+        return self.interval_s >= LOADED_FROM_S
+
     @classmethod
     def at(cls, load: float, interval_s: float) -> Self:
         """What a load leaves time for."""

@@ -118,6 +118,7 @@ class Pipeline:
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._lag.arrived(frame.end)
+        self._listener.hurry(self._pace().hurried)
         self._listener.feed(frame)
         self._ask_for_partial()
 

@@ -59,7 +59,8 @@ class EndpointSettings:
 
     Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
     for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
-    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`.
+    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. While
+    there is hurry, `hurried_soft_max_s` and `hurried_max_s` take the place of longer bounds.
 
     Raises:
         ConfigError: values that contradict each other.
@@ -75,6 +76,8 @@ class EndpointSettings:
     soft_max_s: float = 8.0
     soft_silence_s: float = 0.25
     max_utterance_s: float = 14.0
+    hurried_soft_max_s: float = 5.0
+    hurried_max_s: float = 9.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
@@ -85,8 +88,15 @@ class EndpointSettings:
             raise ConfigError("soft_silence_s", self.soft_silence_s, "must be above 0, at most min_silence_s")
         # What is left of an utterance after a forced cut must be far from the next one.
         least = 3 * (self.pre_roll_s + self.min_speech_s + to_seconds(4 * WINDOW))
-        if self.max_utterance_s < least:
-            raise ConfigError("max_utterance_s", self.max_utterance_s, f"must be at least {least:.2f} s")
+        for name in ("max_utterance_s", "hurried_max_s"):
+            if getattr(self, name) < least:
+                raise ConfigError(name, getattr(self, name), f"must be at least {least:.2f} s")
+
+    def bounds(self, *, hurried: bool) -> tuple[float, float]:
+        """Seconds from which on a short silence ends an utterance, and after which it is cut."""
+        if not hurried:
+            return self.soft_max_s, self.max_utterance_s
+        return min(self.soft_max_s, self.hurried_soft_max_s), min(self.max_utterance_s, self.hurried_max_s)
 
 
 class _State(Enum):
@@ -96,10 +106,14 @@ class _State(Enum):
 
 
 class Endpointer:
-    """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`."""
+    """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`.
+
+    `hurried`: text is shown so rarely while an utterance is open that it had better be short.
+    """
 
     def __init__(self, settings: EndpointSettings | None = None, start: int = 0) -> None:
         self._settings = settings or EndpointSettings()
+        self.hurried = False
         self._position = start  # sample behind the newest window
         self._floor = start  # no utterance may begin before
         self._state = _State.SILENT
@@ -193,13 +207,14 @@ class Endpointer:
         elif not paused and self._position - self._voice_end >= to_samples(settings.pause_s):
             self._state = _State.PAUSED
             events.append(SpeechPaused(self._voice_stop()))
-        if self._position + WINDOW - self._start > to_samples(settings.max_utterance_s):
+        if self._position + WINDOW - self._start > to_samples(settings.bounds(hurried=self.hurried)[1]):
             events += self._cut()
         return events
 
     def _enough_silence(self) -> int:
         settings = self._settings
-        long = self._position - self._start >= to_samples(settings.soft_max_s)
+        soft_max_s, _ = settings.bounds(hurried=self.hurried)
+        long = self._position - self._start >= to_samples(soft_max_s)
         return to_samples(settings.soft_silence_s if long else settings.min_silence_s)
 
     def _voice_stop(self) -> int:
@@ -217,7 +232,8 @@ class Endpointer:
 
     def _quietest(self) -> int:
         """Middle of the window in the last third with the least speech energy, smoothed over three."""
-        loud = self._loudness
+        _, max_s = self._settings.bounds(hurried=self.hurried)
+        loud = list(self._loudness)[-(to_samples(max_s / 3) // WINDOW) :]
         # The newest window has no right neighbour, and may be padding.
         inner = range(1, len(loud) - 1)
         best = min(inner, key=lambda i: (loud[i - 1] + 2 * loud[i] + loud[i + 1], -i))
