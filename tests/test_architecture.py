@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"wire", "policy"},
     "capture": {"client"},
     "server": {"wire", "engine", "store", "config"},
-    "bench": {"client", "wire", "asr", "config"},
+    "bench": {"client", "wire", "policy", "asr", "config"},
     "cli": ALL | {"bench"},
     "server/app.py": ALL - {"client", "capture"},
     "server/translate.py": ALL - {"client", "capture"},

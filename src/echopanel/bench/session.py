@@ -15,8 +15,9 @@ from echopanel.bench.script import Script
 from echopanel.client.address import Address
 from echopanel.client.socket import meaning_of_close, open_socket
 from echopanel.errors import EchoPanelError
+from echopanel.policy.framing import least_s
 from echopanel.wire.client import ClientConnection
-from echopanel.wire.messages import Start, Stop
+from echopanel.wire.messages import Flow, Start, Stop
 from echopanel.wire.states import State
 
 READY_WITHIN_S = 30.0
@@ -27,7 +28,7 @@ class LiveSession:
 
     def __init__(self, scripts: Mapping[Source, Script], frame_seconds: float, language: str | None) -> None:
         self.record = SessionRecord({source: SourceRecord(script) for source, script in scripts.items()})
-        self._frame = to_samples(frame_seconds)
+        self._least = self._frame = to_samples(frame_seconds)
         self._start = Start(sources=tuple(scripts), language=language, title="bench")
         self._connection = ClientConnection()
         self._credit = asyncio.Event()
@@ -128,5 +129,7 @@ class LiveSession:
     def _take(self, data: str | bytes) -> None:
         at = asyncio.get_running_loop().time()
         for message in self._connection.receive(data):
+            if isinstance(message, Flow):  # as the client library does
+                self._frame = max(self._least, to_samples(least_s(message.chunk_interval_s)))
             self.record.take(message, at)
         self._credit.set()

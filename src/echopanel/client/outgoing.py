@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE, AudioFrame, Source, to_seconds
+from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE, AudioFrame, Source, to_samples, to_seconds
 from echopanel.errors import AudioError, LocalProtocolError
+from echopanel.policy.framing import LEAST_S, least_s
 from echopanel.policy.replay import Replay, ReplayLimits
 from echopanel.wire.client import ClientConnection
 from echopanel.wire.messages import ClientMessage, Flush, Ready, Stop
 from echopanel.wire.states import State
 
 FRAME_SAMPLES = SAMPLE_RATE // 10
-LEAST_SAMPLES = SAMPLE_RATE // 50  # callers may bring crumbs; servers limit frames per second
 
 
 @dataclass(slots=True)
@@ -24,6 +24,8 @@ class Track:
 
     `captured` is where its captured audio ends; `next` may be beyond that, where the source is muted.
     `skipped` and `leap` say that the next frame to be added or sent jumps over what was never captured.
+    `looked` is how far it was sent when the server last said how it is doing, `overdue` that it had stood there
+    since the time before.
     """
 
     replay: Replay
@@ -32,6 +34,8 @@ class Track:
     zero_ms: float | None = None
     skipped: bool = False
     leap: bool = False
+    looked: int = 0
+    overdue: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Outgoing:
 
     def __init__(self, sources: tuple[Source, ...], limits: ReplayLimits) -> None:
         self.tracks = {source: Track(Replay(limits)) for source in sources}
+        self._least = to_samples(LEAST_S)  # callers may bring crumbs; servers limit frames per second
         self.stopping = False
         self.wait_repair = True
         self._flushes: dict[str, Asked] = {}
@@ -159,8 +164,16 @@ class Outgoing:
         """The server keeps everything of a source before `sample`."""
         self.tracks[source].replay.acknowledge(sample)
 
+    def follow(self, chunk_interval_s: float) -> None:
+        """Collect more audio for a frame while the server decodes rarely, but let none wait for a second."""
+        self._least = to_samples(least_s(chunk_interval_s))
+        for track in self.tracks.values():
+            position = track.replay.position
+            track.overdue, track.looked = position == track.looked, position
+
     def restart(self, ready: Ready) -> None:
         """A new connection: go on from where the server stands, and ask again what was not answered."""
+        self._least = to_samples(LEAST_S)
         for source, at in ready.sources.items():
             track = self.tracks[source]
             if not ready.resumed:
@@ -195,7 +208,7 @@ class Outgoing:
             (frame.captured_ms, source)
             for source, track in self.tracks.items()
             if (frame := track.replay.peek())
-            and (crumbs or track.replay.unsent >= LEAST_SAMPLES)
+            and (crumbs or track.overdue or track.replay.unsent >= self._least)
             and wire.allowance(source, track.replay.position)
         ]
         if not waiting:
@@ -203,6 +216,7 @@ class Outgoing:
         source = min(waiting)[1]
         track = self.tracks[source]
         piece = track.replay.take(min(max_samples, wire.allowance(source, track.replay.position)))
+        track.overdue = False
         if piece is not None and track.leap:
             piece, track.leap = replace(piece, skipped=True), False
         return piece

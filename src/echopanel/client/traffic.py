@@ -98,7 +98,10 @@ class Traffic:
                 self.inbox.put(event)
             case m.RevisionMessage(_, revision):
                 self.inbox.put(revision)
-            case m.Flow() | m.Error():
+            case m.Flow(chunk_interval_s=interval_s):
+                self.outgoing.follow(interval_s)
+                self.inbox.put(message)
+            case m.Error():
                 self.inbox.put(message)
             case m.Flushed(name):
                 self.outgoing.flushed(name)
