@@ -59,6 +59,18 @@ test("what a server lost in a power cut is taken back, and comes again", () => {
   assert.deepEqual(transcript.lines.map((line) => line.stable), ["One.", "Two again."]);
 });
 
+test("whoever reads along takes back the same, and what was to be recognised later", () => {
+  const transcript = new Transcript("a");
+  const gap = { type: "gap", source: "mic", status: "lost", start_sample: 48000, end_sample: 64000 };
+  transcript.apply({ type: "watching", session: "a", last_event: 0 });
+  transcript.apply({ ...final("One.", "mic-1", 1), event: 1 });
+  transcript.apply({ ...final("Two.", "mic-2", 2), event: 2 });
+  transcript.apply({ ...gap, event: 3 });
+  assert.equal(transcript.lines.length, 3);
+  transcript.apply({ type: "watching", session: "a", last_event: 1 });
+  assert.deepEqual(transcript.lines.map((line) => line.stable), ["One."]);
+});
+
 test("a partial grows, its final takes its place, and nothing older comes back", () => {
   const transcript = new Transcript();
   follow(transcript, [partial(1, "it", "was the"), partial(2, "it was", "the")]);

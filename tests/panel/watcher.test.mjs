@@ -62,6 +62,20 @@ test("after a cut it comes back and asks for what it missed", () => {
   assert.equal(socket().url, "wss://example.test/v1/sessions/s1/events?after=7");
 });
 
+test("a server that lost power is asked for what comes instead", () => {
+  const { watcher, clock, got, socket } = watching();
+  socket().say({ type: "watching", session: "s1", last_event: 0 });
+  assert.equal(watcher.phase, Phase.LIVE);
+  socket().say(final(7));
+  socket().onclose({ code: 1006, reason: "" });
+  clock.now = 1;
+  watcher.tick();
+  socket().say({ type: "watching", session: "s1", last_event: 3 });
+  assert.deepEqual([watcher.lastEvent, got.at(-1).type], [3, "watching"]);
+  socket().say(final(5000));
+  assert.equal(watcher.lastEvent, 5000);
+});
+
 test("a server that says nothing for long is not there", () => {
   const { watcher, clock, socket } = watching();
   socket().say(final(1));

@@ -17,6 +17,7 @@ from echopanel.audio import Source
 from echopanel.client.traffic import LOST_BY_SERVER
 from echopanel.policy.backoff import Backoff
 from echopanel.transcript import Transcript
+from echopanel.wire import messages as m
 from tests.engine.rig import quarters
 from tests.helpers.proxy import Proxy, proxied
 from tests.server.rig import Client, serving, settings_of, talk
@@ -81,6 +82,25 @@ async def test_a_client_that_knows_more_is_told_what_to_forget(
             served.server.keeper.transcripts.transcript, first.ready.session
         )
         assert quarters(segment.text for segment in stored.segments) == WORDS
+
+
+async def test_a_spectator_is_told_what_to_forget(tmp_path: Path, fake: Fake) -> None:
+    """Of what it has seen and the server lost; what comes instead is behind it, and all of it is there."""
+    settings = settings_of(tmp_path)
+    async with serving(settings, fake) as served, served.started(partials=False) as first:
+        await say(first)
+        await first.flush()
+        session = first.ready.session
+        async with served.client(path=f"/v1/sessions/{session}/events?after=4", raw=True) as whole:
+            assert await whole.got(m.Watching) == m.Watching(session, 4)
+    power_cut(tmp_path, session, events=1, share=0.0)
+    async with serving(settings, fake) as served, served.resumed(first.ready, last_event=4) as again:
+        await again.flush()
+        async with served.client(path=f"/v1/sessions/{session}/events?after=4", raw=True) as spectator:
+            await spectator.got(m.FinalMessage, 3)
+            assert spectator.received[0] == m.Watching(session, 1)
+            assert spectator.events == again.events
+            assert quarters([*first.texts[:1], *spectator.texts]) == WORDS
 
 
 async def test_a_meeting_goes_on_behind_a_power_cut(tmp_path: Path, fake: Fake) -> None:

@@ -69,6 +69,7 @@ EXAMPLES: dict[Kind, m.Message] = {
     Kind.GAP: gap(),
     Kind.FLOW: flow(),
     Kind.FLUSHED: m.Flushed("f1"),
+    Kind.WATCHING: m.Watching("s1", 7),
     Kind.STOPPED: m.Stopped("s1", {MIC: Coverage()}),
     Kind.PONG: m.Pong("p"),
     Kind.ERROR: m.Error(ErrorCode.INTERNAL, "one chunk failed", fatal=False),

@@ -152,6 +152,7 @@ server_messages: SearchStrategy[m.ServerMessage] = st.one_of(
     st.builds(m.GapMessage, counts, gaps),
     flows,
     st.builds(m.Flushed, ids),
+    st.builds(m.Watching, ids, counts),
     st.builds(m.Stopped, ids, st.dictionaries(sources, coverages)),
     st.builds(m.Pong, ids),
     st.builds(m.Error, st.sampled_from(ErrorCode), texts, st.booleans(), st.none() | numbers),

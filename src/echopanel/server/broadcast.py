@@ -14,11 +14,31 @@ from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.stored import from_stored, to_stored
 from echopanel.transcript import Final, Gap, Partial
-from echopanel.wire.messages import Error, FinalMessage, Flushed, GapMessage, PartialMessage, ServerMessage
+from echopanel.wire.messages import (
+    Error,
+    FinalMessage,
+    Flushed,
+    GapMessage,
+    PartialMessage,
+    ServerMessage,
+    Watching,
+)
 
 log = structlog.get_logger(__name__)
 
 RETRY_STORE_S = 1.0
+
+
+async def missed_by(keeper: Keeper, session_id: str, last_event: int) -> list[ServerMessage]:
+    """What a spectator is told who has seen events up to `last_event`: what of these there is, and the rest.
+
+    Raises:
+        StoreError: there is no such session, or the disk does not do its part.
+    """
+    store = keeper.transcripts
+    known = await keeper.store(store.last_event, session_id, last_event)
+    missed = await keeper.store(store.events_after, session_id, last_event)
+    return [Watching(session_id, known), *map(from_stored, missed)]
 
 
 class Broadcast:
@@ -72,10 +92,7 @@ class Broadcast:
     async def watch(self, outbox: Outbox, last_event: int) -> None:
         """Let somebody read along in `outbox`: what was missed since `last_event`, then what comes."""
         async with self._order:
-            missed = await self._keeper.store(
-                self._keeper.transcripts.events_after, self._session_id, last_event
-            )
-            outbox.preload(map(from_stored, missed))
+            outbox.preload(await missed_by(self._keeper, self._session_id, last_event))
             self.audience.add(outbox)
 
     def tell(self, message: ServerMessage) -> None:

@@ -8,12 +8,12 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from echopanel.errors import ErrorCode, StoreError, UnknownSession
 from echopanel.server.auth import Guard
+from echopanel.server.broadcast import missed_by
 from echopanel.server.door import close, let_in
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.session import LiveSession
 from echopanel.server.sessions import Sessions
-from echopanel.server.stored import from_stored
 from echopanel.wire.codec import encode
 from echopanel.wire.messages import Error, Stopped
 
@@ -65,13 +65,12 @@ async def prepare(
     keeper: Keeper,
 ) -> None:
     """Fill `outbox` with what was missed; it goes on being filled while the session runs."""
-    store = keeper.transcripts
     if session is not None:
         await session.watch(outbox, after)
     else:
-        outbox.preload(map(from_stored, await keeper.store(store.events_after, session_id, after)))
+        outbox.preload(await missed_by(keeper, session_id, after))
     if session_id not in sessions.roster:  # it has ended, perhaps while we came in
-        outbox.preload([Stopped(session_id, await keeper.store(store.coverage, session_id))])
+        outbox.preload([Stopped(session_id, await keeper.store(keeper.transcripts.coverage, session_id))])
 
 
 async def tell(websocket: WebSocket, outbox: Outbox) -> Error | None:

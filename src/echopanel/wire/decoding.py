@@ -229,6 +229,7 @@ _DECODERS: dict[str, Callable[[Fields], m.Message]] = {
     "revision": _revision,
     "gap": _gap,
     "flow": _flow,
+    "watching": lambda fields: m.Watching(fields.identifier("session"), fields.integer("last_event")),
     "flushed": lambda fields: m.Flushed(fields.identifier("id")),
     "stopped": _stopped,
     "pong": lambda fields: m.Pong(fields.identifier("id")),

@@ -59,6 +59,8 @@ def _small(message: m.Message) -> Json:
         case m.Stopped(session, coverage):
             ledgers = {source: _coverage(ledger) for source, ledger in coverage.items()}
             return {"session": session, "coverage": ledgers}
+        case m.Watching(session, last_event):
+            return {"session": session, "last_event": last_event}
         case _:
             assert isinstance(message, m.Error), "every other kind has its case"
             body = {"code": message.code, "message": message.message, "fatal": message.fatal}

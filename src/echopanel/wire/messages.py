@@ -2,7 +2,7 @@
 
 Client to server: Start, AudioFrame (binary), Flush, Stop, Ping.
 Server to client: Ready, Ack, PartialMessage, FinalMessage, RevisionMessage, GapMessage, Flow, Flushed,
-Stopped, Pong, Error.
+Stopped, Watching, Pong, Error.
 """
 
 from __future__ import annotations
@@ -193,6 +193,14 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """The first word to a spectator. `last_event`: the newest event that it has seen and the server has."""
+
+    session: str
+    last_event: int
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """Something went wrong. `fatal`: the connection ends now, with the code's close code."""
 
@@ -220,6 +228,7 @@ ServerMessage = (
     | Flow
     | Flushed
     | Stopped
+    | Watching
     | Pong
     | Error
 )
@@ -243,6 +252,7 @@ class Kind(StrEnum):
     FLOW = "flow"
     FLUSHED = "flushed"
     STOPPED = "stopped"
+    WATCHING = "watching"
     PONG = "pong"
     ERROR = "error"
     FATAL_ERROR = "fatal error"
@@ -269,6 +279,7 @@ _KINDS: dict[type[Message], Kind] = {
     Flow: Kind.FLOW,
     Flushed: Kind.FLUSHED,
     Stopped: Kind.STOPPED,
+    Watching: Kind.WATCHING,
     Pong: Kind.PONG,
     Unknown: Kind.UNKNOWN,
 }

@@ -48,6 +48,7 @@ SENDER: dict[Kind, Role] = {
     Kind.FLOW: Role.SERVER,
     Kind.FLUSHED: Role.SERVER,
     Kind.STOPPED: Role.SERVER,
+    Kind.WATCHING: Role.SERVER,  # to spectators, who have no states
     Kind.PONG: Role.SERVER,
     Kind.ERROR: Role.SERVER,
     Kind.FATAL_ERROR: Role.SERVER,

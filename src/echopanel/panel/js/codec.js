@@ -52,6 +52,7 @@ const FIELDS = {
   gap: { event: "number", source: "string", start_sample: "number", end_sample: "number", status: "string" },
   flow: { level: "number", sources: "object" },
   flushed: { id: "string" },
+  watching: { session: "string", last_event: "number" },
   stopped: { session: "string", coverage: "object" },
   pong: { id: "string" },
   error: { code: "string", message: "string" },

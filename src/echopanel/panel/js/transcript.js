@@ -34,6 +34,8 @@ export class Transcript {
       case "ready":
         this.#session = message.session;
         return this.#forget(message.last_event ?? Infinity);
+      case "watching":
+        return this.#forget(message.last_event);
       case "partial":
         return this.#partial(message);
       case "final":
@@ -59,10 +61,10 @@ export class Transcript {
   /** The server has lost what came behind event `last`; what can be heard again comes again. */
   #forget(last) {
     const gone = [...this.#events].filter(([key, event]) => event > last && key.startsWith(this.#key("")));
-    return gone.flatMap(([key]) => {
-      this.#events.delete(key);
-      return this.#remove(key);
-    });
+    for (const [key] of gone) this.#events.delete(key);
+    const gaps = this.#gaps.filter((gap) => gap.event > last);
+    this.#gaps = this.#gaps.filter((gap) => gap.event <= last);
+    return [...gone.map(([key]) => key), ...gaps.map((gap) => this.#gapKey(gap))].flatMap((key) => this.#remove(key));
   }
 
   #partial({ segment, source, start, revision, stable, tail, bleed: echo = false }) {

@@ -68,6 +68,8 @@ export class Watcher {
       return;
     }
     if (this.phase === Phase.CONNECTING) this.#link.ready();
+    // A server that lost power may have less than we have seen; its numbers of what comes again are new ones.
+    if (message.type === "watching") this.lastEvent = message.last_event;
     this.lastEvent = Math.max(this.lastEvent, message.event ?? 0);
     this.#onMessage(message);
     if (message.type === "stopped") this.close();
