@@ -89,5 +89,5 @@ async def browser(heard: Clip) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def strict_browser(heard: Clip) -> AsyncIterator[Browser]:
     """One whose user agrees to nothing."""
-    async with chromium(heard.path, "--deny-permission-prompts") as browser:
+    async with chromium(heard.path, "--use-fake-ui-for-media-stream=deny") as browser:
         yield browser

@@ -306,15 +306,48 @@ async def test_a_busy_or_loading_server_is_waited_for(visit: Visit) -> None:
     await expect(visit.status).to_have_text("Live")
 
 
-async def test_a_microphone_that_is_not_allowed_is_explained(stage: Stage, strict_browser: Browser) -> None:
-    """The page says what to do, and can be started again."""
+@pytest.mark.parametrize(
+    ("mic", "system", "told"),
+    [
+        ("microphone", "off", "The browser may not use the microphone. Allow it"),
+        ("off", "display", "Nothing was shared. Try again and pick the tab of your call, or choose Off"),
+    ],
+)
+async def test_what_is_not_allowed_is_explained(
+    stage: Stage, strict_browser: Browser, mic: str, system: str, told: str
+) -> None:
+    """A microphone that is refused, a tab that nobody picked: what to do; then it can be started again."""
     async with visiting(strict_browser, stage) as visit:
         await visit.open()
-        await visit.choose()
+        await visit.choose(mic, system)
         await visit.button("Start captions").click()
-        await expect(visit.page.get_by_role("alert")).to_contain_text("may not use the microphone")
+        await expect(visit.page.get_by_role("alert")).to_contain_text(told)
         await expect(visit.button("Start captions")).to_be_enabled()
+        await expect(visit.status).to_have_text("Ready")
     assert stage.received == []
+
+
+async def test_a_question_of_the_browser_is_pointed_at(visit: Visit) -> None:
+    """While it waits for an answer, and no longer when somebody has closed it; a running meeting goes on."""
+    asked = """
+        navigator.mediaDevices.%s = () => new Promise((_, reject) => {
+          window.close_question = () => reject(new DOMException("Permission dismissed", "NotAllowedError"));
+        });
+        null;
+    """
+    await visit.page.evaluate(asked % "getUserMedia")
+    await visit.choose()
+    await visit.button("Start captions").click()
+    await expect(visit.page.locator("#banner-text")).to_contain_text("Your browser is asking")
+    await visit.page.evaluate("close_question()")
+    await expect(visit.page.get_by_role("alert")).to_contain_text("The question about the microphone was closed")
+    await visit.page.reload()
+    await visit.start()
+    await visit.page.evaluate(asked % "getDisplayMedia")
+    await visit.page.locator(".strip[data-source=system]").get_by_role("button", name="Add").click()
+    await visit.page.evaluate("close_question()")
+    await expect(visit.page.locator("#note")).to_contain_text("Nothing was shared")
+    await expect(visit.status).to_have_text("Live")
 
 
 SHARING = """

@@ -55,8 +55,8 @@ export class Captions {
     this.#scroller.focus({ preventScroll: true });
   }
 
-  /** Goes to the line that was spoken at `start` seconds, as soon as it is there. */
-  seek(start) {
+  /** Goes to the line that was spoken at `start` seconds, or to the first, as soon as it is there. */
+  seek(start = -Infinity) {
     this.#wanted = start;
     this.#following = false;
     this.#schedule();
@@ -95,9 +95,10 @@ export class Captions {
   #seekNow() {
     const found = this.#shown.find(({ line, item }) => line.start >= this.#wanted - 0.05 && item.checkVisibility());
     if (found === undefined) return;
+    const sought = Number.isFinite(this.#wanted);
     this.#wanted = null;
     found.item.scrollIntoView({ block: "center" });
-    found.item.classList.add("sought");
+    found.item.classList.toggle("sought", sought);
     this.#rove(found.item.querySelector(".mark"));
   }
 

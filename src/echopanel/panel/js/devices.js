@@ -9,12 +9,15 @@ const SHARED = { echoCancellation: false, noiseSuppression: false, autoGainContr
 const TROUBLE = {
   microphone: {
     NotAllowedError: "The browser may not use the microphone. Allow it (the icon beside the address), then try again.",
+    "NotAllowedError dismissed": "The question about the microphone was closed. Try again and allow it, or choose Off under You.",
+    "NotAllowedError system": "The system does not let the browser use the microphone. Allow it in the system's settings.",
     NotFoundError: "No microphone was found. Plug one in, or switch it off here.",
     OverconstrainedError: "That microphone is gone. Choose another one.",
     NotReadableError: "The microphone cannot be opened; another program may be using it.",
   },
   display: {
-    NotAllowedError: "Nothing was shared. Try again and pick the tab of your call, or switch the call off here.",
+    NotAllowedError: "Nothing was shared. Try again and pick the tab of your call, or choose Off under Others.",
+    "NotAllowedError system": "The system does not let the browser record the screen. Allow it in the system's settings.",
     NotFoundError: "There is nothing to share on this computer.",
     NotReadableError: "The system does not let the browser record the screen; allow it in the system's settings.",
   },
@@ -53,7 +56,7 @@ export async function openDisplay() {
   const stream = await ask("display", () => mediaDevices().getDisplayMedia(options));
   if (stream.getAudioTracks().length > 0) return stream;
   for (const track of stream.getTracks()) track.stop();
-  throw new DeviceError("That was shared without its sound. Share it again and switch on “Also share audio”.");
+  throw new DeviceError("That was shared without its sound. Share it again with the switch for audio on; a window has none, a tab does.");
 }
 
 /** A recording, as an AudioBuffer of `context`. Throws DeviceError. */
@@ -70,8 +73,14 @@ async function ask(what, open) {
     return await open();
   } catch (error) {
     if (error instanceof DeviceError) throw error;
-    throw new DeviceError(TROUBLE[what][error.name] ?? `The ${what} cannot be opened: ${error.message}`);
+    throw new DeviceError(explain(what, error));
   }
+}
+
+/** What went wrong and what to do; Chromium's message tells why something is not allowed. */
+function explain(what, { name, message }) {
+  const why = /dismissed|system/.exec(message)?.[0];
+  return TROUBLE[what][`${name} ${why}`] ?? TROUBLE[what][name] ?? `The ${what} cannot be opened: ${message}`;
 }
 
 function mediaDevices() {

@@ -13,7 +13,7 @@ import { readRoute, sessionRoute } from "./route.js";
 import { SaveMenu } from "./save.js";
 import { Setup } from "./setup.js";
 import { Standing } from "./standing.js";
-import { describe, describeIdle, describeRefusal, describeWatching } from "./status.js";
+import { describe, describeAsking, describeIdle, describeRefusal, describeWatching } from "./status.js";
 import { TokenDialog } from "./token.js";
 import { Vitals } from "./vitals.js";
 import { summarise } from "./words.js";
@@ -52,6 +52,7 @@ const save = new SaveMenu(byId("save-menu"), byId("save"), {
 });
 const token = new TokenDialog(byId("token-dialog"), authorize);
 let meeting = null;
+let asking = null; // since when the browser asks what may be heard
 let server = "unknown"; // ready, loading or gone, as far as is known
 let route = readRoute(location.hash);
 
@@ -111,12 +112,14 @@ async function start(event) {
     onTrouble: note,
   });
   byId("start").disabled = true;
+  asking = now();
   try {
     await begun.start(setup.choice);
   } catch (error) {
     complain(plain(error));
     return;
   } finally {
+    asking = null;
     byId("start").disabled = false;
   }
   meeting = begun;
@@ -186,6 +189,7 @@ function standingNow() {
   if (route.view === "session" && reading.watcher !== null) {
     return describeWatching(reading.watcher, reading.running, now());
   }
+  if (asking !== null) return describeAsking(now() - asking);
   return meeting === null ? describeIdle(server) : describe(meeting.client, meeting.flow, now());
 }
 

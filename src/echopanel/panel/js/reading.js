@@ -61,7 +61,7 @@ export class Reading {
     if (this.id !== id) return; // somebody went on meanwhile
     this.#page("past").hidden = false;
     this.#describe(known);
-    if (at === null && !this.running) this.#captions.seek(0);
+    if (at === null && !this.running) this.#captions.seek();
     this.watcher = new Watcher({
       url: location.href, token: this.#access.token, session: id, now: this.#now,
       onChange: () => this.#changed(id), onMessage: (message) => this.#read(message),

@@ -1,7 +1,7 @@
 import { canShareAudio, microphones } from "./devices.js";
 
 const HINTS = {
-  display: "Your browser will ask what to share: pick the tab of your call, and switch on “Also share tab audio”.",
+  display: "Your browser will ask what to share: pick the tab of your call, and leave the switch for its audio on.",
   file: "Plays silently, at the speed of speech. For trying it out.",
   off: "Only your side will be written down.",
 };

@@ -3,6 +3,7 @@ import { quality } from "./quality.js";
 
 const BEHIND_S = 2; // less than this nobody notices
 const LAG_S = 3;
+const ASKING_S = 1; // somebody who has allowed it before is not asked
 const BUSY = new Set(["session_limit", "client_limit", "overloaded"]);
 
 /**
@@ -66,6 +67,11 @@ const IDLE = {
 /** How things stand while nothing was started; `server` is ready, loading, gone or unknown. */
 export function describeIdle(server) {
   return IDLE[server] ?? say("idle", "Ready");
+}
+
+/** How things stand while the browser asks what may be heard, for `seconds` by now. */
+export function describeAsking(seconds) {
+  return say("busy", "Waiting for your permission", seconds > ASKING_S ? "Your browser is asking, beside its address bar." : "");
 }
 
 /** How things stand where a meeting cannot be opened; `refusal` is what the server said. */
