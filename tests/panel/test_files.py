@@ -22,6 +22,7 @@ PURE = {
     "replay.js",
     "resample.js",
     "retry.js",
+    "edition.js",
     "route.js",
     "status.js",
     "transcript.js",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from playwright.async_api import Browser, Page, expect
 from echopanel.audio import SAMPLE_RATE, Source
 from echopanel.errors import ErrorCode
 from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent, TranscriptStore
-from echopanel.transcript import Coverage, Final, LostRange, Segment
+from echopanel.transcript import Coverage, Final, LostRange, Refined, Segment
 from echopanel.wire.messages import Error
 from tests.panel.axe import check
 from tests.panel.waiting import PATIENCE, STATES, told
@@ -151,6 +152,37 @@ async def test_a_meeting_is_renamed_saved_and_deleted(
         await page.get_by_role("button", name="Delete").click()
         await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         await expect(page.locator(".open")).to_have_text(["Standup"])
+
+
+async def test_a_meeting_that_was_heard_once_more_has_several_texts(
+    served: Served, browser: Browser, tmp_path: Path
+) -> None:
+    """The better one at first, the live one where a search leads; what is shown is what is saved."""
+    better = Segment("mic-second-1", Source.MIC, 10.0, 12.0, "Good morning, every body.", 160_000, 192_000)
+    heard = {Source.MIC: ((0, 28 * SAMPLE_RATE),)}
+    refined = Refined(datetime.now(UTC), "fake", "base", (better,), heard)
+    await served.server.keeper.store(served.server.keeper.transcripts.save_refined, BUDGET, refined)
+    async with opened(browser, served, f"#/session/{BUDGET}") as page:
+        lines, choice = page.locator("#past-lines .said"), page.get_by_label("Which text")
+        await expect(lines).to_have_text([better.text, *SAID[1:]])
+        await expect(page.locator("#status-text")).to_have_text("Saved")
+        await check(page, 1000)
+        for name, shown in (
+            ("refined", [better.text]),
+            ("live", list(SAID)),
+            ("merged", [better.text, *SAID[1:]]),
+        ):
+            await choice.select_option(name)
+            await expect(lines).to_have_text(shown)
+            await page.get_by_role("button", name="Save").click()
+            async with page.expect_download() as download:
+                await page.locator("[data-format=txt]").click()
+            await (await download.value).save_as(tmp_path / "saved.txt")
+            saved = (tmp_path / "saved.txt").read_text(encoding="utf-8").splitlines()
+            assert [re.sub(r"^\S+ (?:You: |Others: )?", "", line) for line in saved] == shown
+        await page.goto(f"http://127.0.0.1:{served.port}/#/session/{BUDGET}/10.0")
+        await expect(lines).to_have_text(list(SAID))
+        await expect(page.locator(".sought .said")).to_have_text(SAID[0])
 
 
 async def test_a_note_does_not_move_what_is_about_to_be_pressed(served: Served, browser: Browser) -> None:

@@ -340,7 +340,9 @@ async def test_a_question_of_the_browser_is_pointed_at(visit: Visit) -> None:
     await visit.button("Start captions").click()
     await expect(visit.page.locator("#banner-text")).to_contain_text("Your browser is asking")
     await visit.page.evaluate("close_question()")
-    await expect(visit.page.get_by_role("alert")).to_contain_text("The question about the microphone was closed")
+    await expect(visit.page.get_by_role("alert")).to_contain_text(
+        "The question about the microphone was closed"
+    )
     await visit.page.reload()
     await visit.start()
     await visit.page.evaluate(asked % "getDisplayMedia")

@@ -4,6 +4,7 @@ import { panel, vectors } from "./shared.mjs";
 
 const { Transcript, clock } = await panel("transcript.js");
 const { Phase } = await panel("phase.js");
+const { describePass, isUnderWay, messagesOf } = await panel("edition.js");
 const { describeGap, quality } = await panel("quality.js");
 const { describe, describeIdle, describeRefusal, describeWatching } = await panel("status.js");
 const { summarise } = await panel("words.js");
@@ -57,6 +58,30 @@ test("what a server lost in a power cut is taken back, and comes again", () => {
   assert.deepEqual(transcript.lines.map((line) => line.stable), ["One."]);
   transcript.apply({ ...final("Two again.", "mic-2", 2), event: 5000 });
   assert.deepEqual(transcript.lines.map((line) => line.stable), ["One.", "Two again."]);
+});
+
+test("an exported text becomes the lines that it was made of", () => {
+  const transcript = new Transcript("a");
+  const [start_sample, end_sample] = [32000, 48000];
+  const said = { source: "mic", start: 3, end: 4, start_sample, end_sample, language: "en" };
+  const word = (text, bleed) => ({ text, bleed, start: 3, end: 4, probability: 1 });
+  const text = {
+    segments: [{ id: "mic-second-1", text: "yes then", words: [word("yes", true), word("then", false)], ...said }],
+    gaps: [{ source: "mic", start_sample: 48000, end_sample: 64000, reason: "overload", status: "lost" }],
+  };
+  for (const message of messagesOf(text)) transcript.apply(message);
+  const [line, gap] = transcript.lines;
+  assert.deepEqual([line.key, line.stable, line.start, line.final], ["a mic-second-1", "then", 3, true]);
+  assert.deepEqual([gap.kind, gap.start, gap.status], ["gap", 4, "lost"]);
+  assert.ok(transcript.hasEcho);
+});
+
+test("a second pass is told of while it is not done", () => {
+  const told = (state) => describePass({ state, model: "base", error: "no disk" });
+  assert.deepEqual([describePass(null), told("done")], [null, null]);
+  assert.match(told("running"), /base/);
+  assert.match(told("failed"), /no disk/);
+  assert.deepEqual([isUnderWay({ state: "waiting" }), isUnderWay({ state: "done" }), isUnderWay(null)], [true, false, false]);
 });
 
 test("whoever reads along takes back the same, and what was to be recognised later", () => {

@@ -60,9 +60,15 @@ export class Access {
     await this.#ask(path(id), { method: "DELETE" });
   }
 
-  /** A session's transcript in one of the server's formats, as a Blob. */
-  async transcript(id, format) {
-    return (await this.#ask(`${path(id)}/transcript?format=${format}`)).blob();
+  /** One of a session's texts in one of the server's formats, as a Blob. */
+  async transcript(id, format, edition) {
+    return (await this.#ask(`${path(id)}/transcript?${new URLSearchParams({ format, edition })}`)).blob();
+  }
+
+  /** One of a session's texts, with all that the microphone heard. */
+  async edition(id, edition) {
+    const asked = new URLSearchParams({ format: "json", bleed: "show", edition });
+    return (await this.#ask(`${path(id)}/transcript?${asked}`)).json();
   }
 
   async #ask(address, options = {}) {

@@ -13,7 +13,7 @@ import { readRoute, sessionRoute } from "./route.js";
 import { SaveMenu } from "./save.js";
 import { Setup } from "./setup.js";
 import { Standing } from "./standing.js";
-import { describe, describeAsking, describeIdle, describeRefusal, describeWatching } from "./status.js";
+import { describe, describeAsking, describeIdle, describeKept, describeRefusal, describeWatching } from "./status.js";
 import { TokenDialog } from "./token.js";
 import { Vitals } from "./vitals.js";
 import { summarise } from "./words.js";
@@ -46,7 +46,7 @@ const marked = new MarkedMenu(byId("marked-menu"), byId("marked"), {
 });
 const save = new SaveMenu(byId("save-menu"), byId("save"), {
   copy: (what) => shown().transcript.toText(NAMES, what === "marked" ? isMarked : undefined),
-  fetch: (format) => access.transcript(shown().id, format),
+  fetch: (format) => access.transcript(shown().id, format, shown().edition),
   name: () => shown().title,
   onNote: note,
 });
@@ -87,12 +87,12 @@ function arrange() {
   }
 }
 
-/** The transcript that is in view: {id, transcript, title}, or null. */
+/** The transcript that is in view: {id, transcript, edition, title}, or null. */
 function shown() {
   if (route.view === "session" && reading.id !== null) return reading;
   const session = meeting?.client.session;
   if (route.view !== "now" || !session) return null;
-  return { id: session.id, transcript: meeting.transcript, title: "Captions" };
+  return { id: session.id, transcript: meeting.transcript, edition: "live", title: "Captions" };
 }
 
 // --- the meeting --------------------------------------------------------------------------------
@@ -189,6 +189,7 @@ function standingNow() {
   if (route.view === "session" && reading.watcher !== null) {
     return describeWatching(reading.watcher, reading.running, now());
   }
+  if (route.view === "session" && reading.id !== null) return describeKept();
   if (asking !== null) return describeAsking(now() - asking);
   return meeting === null ? describeIdle(server) : describe(meeting.client, meeting.flow, now());
 }

@@ -1,21 +1,26 @@
 import { Captions } from "./captions.js";
+import { EDITIONS, describePass, isUnderWay, messagesOf } from "./edition.js";
 import { Phase } from "./phase.js";
 import { Transcript } from "./transcript.js";
 import { Watcher } from "./watcher.js";
 import { lengthOf, when } from "./dates.js";
 import { accounted, duration } from "./words.js";
 
+const LOOK_MS = 3000; // how often to look whether a second pass is done
+
 /** One meeting to read: a kept one, or a running one that somebody else records. */
 export class Reading {
   id = null;
   transcript = null;
   watcher = null;
+  edition = "live"; // which text of it
   refusal = null; // why there is nothing to read
   #page;
   #access;
   #captions;
   #marks;
   #now;
+  #looking = null;
   #known = null; // what the server told of the session
   #onGone;
 
@@ -32,6 +37,9 @@ export class Reading {
     const title = page("title");
     title.addEventListener("change", () => this.#rename(title.value).catch(onError));
     title.addEventListener("keydown", (event) => event.key === "Enter" && title.blur());
+    const edition = page("edition");
+    edition.replaceChildren(...Object.entries(EDITIONS).map(([name, text]) => new Option(text, name)));
+    edition.addEventListener("change", () => this.#choose(edition.value).catch(onError));
     page("delete").addEventListener("click", () => page("delete-dialog").showModal());
     page("delete-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -50,18 +58,35 @@ export class Reading {
     return this.#known?.title || "Meeting";
   }
 
-  /** Shows a session, from the line spoken `at` seconds. Throws Refusal. */
+  /** Shows a session, from the line spoken `at` seconds: the best text, but the live one where that was searched. */
   async open(id, at) {
     this.close();
     this.id = id;
-    this.transcript = new Transcript(id);
-    this.#captions.clear();
-    if (at !== null) this.#captions.seek(at);
     const known = await this.#access.session(id).catch((error) => this.#refused(id, error));
     if (this.id !== id) return; // somebody went on meanwhile
     this.#page("past").hidden = false;
     this.#describe(known);
-    if (at === null && !this.running) this.#captions.seek();
+    await this.#choose(known.refined?.state === "done" && at === null ? "merged" : "live", at);
+  }
+
+  /** Shows one of the session's texts. Throws Refusal. */
+  async #choose(edition, at = null) {
+    const { id } = this;
+    this.watcher?.close();
+    this.watcher = null;
+    this.edition = this.#page("edition").value = edition;
+    this.transcript = new Transcript(id);
+    this.#captions.clear();
+    if (at !== null) this.#captions.seek(at);
+    else if (!this.running) this.#captions.seek();
+    if (edition === "live") this.#watch(id);
+    else {
+      const text = await this.#access.edition(id, edition);
+      if (this.id === id && this.edition === edition) for (const message of messagesOf(text)) this.#read(message);
+    }
+  }
+
+  #watch(id) {
     this.watcher = new Watcher({
       url: location.href, token: this.#access.token, session: id, now: this.#now,
       onChange: () => this.#changed(id), onMessage: (message) => this.#read(message),
@@ -78,11 +103,12 @@ export class Reading {
   close() {
     const { watcher } = this;
     this.id = this.watcher = this.#known = this.refusal = null;
+    clearTimeout(this.#looking);
     watcher?.close();
     this.#page("past").hidden = true;
     this.#page("title").value = "";
     this.#page("facts").textContent = "";
-    this.#page("delete").hidden = true;
+    this.#page("delete").hidden = this.#page("edition").hidden = true;
   }
 
   #refused(id, error) {
@@ -113,11 +139,21 @@ export class Reading {
     if (document.activeElement !== title) title.value = known.title;
     const state = { live: "running now", completing: "being completed", interrupted: "ended without Stop" }[known.state];
     const { tone, text } = accounted(known.coverage);
-    const facts = [when(known.created), known.ended && duration(lengthOf(known)), state, runs(known) ? null : text, known.model];
+    const length = known.ended && duration(lengthOf(known));
+    const facts = [when(known.created), length, state, runs(known) ? null : text, known.model, describePass(known.refined)];
     this.#page("facts").textContent = facts.filter(Boolean).join(" · ");
+    this.#page("edition").hidden = known.refined?.state !== "done";
+    clearTimeout(this.#looking);
+    if (isUnderWay(known.refined)) this.#looking = setTimeout(() => this.#look(known.id), LOOK_MS);
     this.#page("facts").dataset.tone = runs(known) || tone === "good" ? "idle" : tone;
     this.#page("delete").hidden = runs(known);
     this.#page("delete-what").textContent = `“${known.title || "Untitled meeting"}” of ${when(known.created)} will be gone for good.`;
+  }
+
+  /** Looks what has become of a second pass. */
+  async #look(id) {
+    const known = await this.#access.session(id).catch(() => null);
+    if (this.id === id) this.#describe(known ?? this.#known);
   }
 
   async #rename(title) {

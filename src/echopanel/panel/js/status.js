@@ -98,8 +98,13 @@ export function describeWatching(watcher, running, now) {
     case Phase.REFUSED:
       return say("bad", watcher.error.code === "unknown_session" ? "There is no such meeting" : refusal(watcher.error));
     default:
-      return say("idle", "Saved");
+      return describeKept();
   }
+}
+
+/** How things stand where a meeting that is over is read. */
+export function describeKept() {
+  return say("idle", "Saved");
 }
 
 function say(tone, text, hint = "", action = null) {
