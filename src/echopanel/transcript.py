@@ -53,7 +53,7 @@ class Segment:
 class Partial:
     """Text of an utterance that is still being spoken: `stable` only ever grows, `tail` may change.
 
-    `bleed`: so far it only repeats another source.
+    `bleed`: so far it only repeats another source; `bleed_words`: so many words at its beginning do.
     """
 
     segment_id: str
@@ -63,11 +63,22 @@ class Partial:
     stable: str
     tail: str
     bleed: bool = False
+    bleed_words: int = 0
 
     @property
     def text(self) -> str:
         """All words shown now."""
         return " ".join(part for part in (self.stable, self.tail) if part)
+
+    def without_bleed(self) -> Partial | None:
+        """The same without what only repeats another source; None when nothing is left."""
+        if self.bleed:
+            return None
+        stable, tail = self.stable.split(), self.tail.split()
+        own, rest = stable[self.bleed_words :], tail[max(0, self.bleed_words - len(stable)) :]
+        return (
+            replace(self, stable=" ".join(own), tail=" ".join(rest), bleed_words=0) if own or rest else None
+        )
 
 
 @dataclass(frozen=True, slots=True)

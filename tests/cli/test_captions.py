@@ -59,6 +59,8 @@ def test_an_echo_does_not_flash_by(screen: tuple[Captions, io.StringIO]) -> None
         one.show(replace(partial("Good", "morning"), bleed=True))
     assert captions.__rich__().plain == ""
     assert everything.__rich__().plain == "[00:01:01] You: Good morning\n"
+    captions.show(replace(partial("Good", "morning to you"), bleed_words=2))
+    assert captions.__rich__().plain == "[00:01:01] You:  to you\n"
 
 
 def test_a_final_takes_the_place_of_its_partial(screen: tuple[Captions, io.StringIO]) -> None:

@@ -131,6 +131,50 @@ def test_a_partial_that_only_repeats_is_marked_at_once() -> None:
     assert marks(stage) == [True, False]
 
 
+def leads(stage: Stage) -> list[int]:
+    """How many words at the beginning of each partial of the microphone are marked."""
+    return [one.bleed_words for one in stage.published if isinstance(one, Partial) and not one.bleed]
+
+
+def test_own_words_behind_an_echo_are_shown_alone() -> None:
+    """As soon as they are; and what was hidden once stays hidden when the recogniser changes its mind."""
+    stage = Stage(known=4.0)
+    marker = stage.marker()
+    marker.take(final(Source.SYSTEM, LINE, 1.0))
+    for revision, text in enumerate(
+        (f"{LINE} I say no", f"{LINE} I say no to that", "We mumble it I say no to that")
+    ):
+        marker.take(own(text, revision))
+    assert marks(stage) == [False, False, False]
+    shown = [one for one in stage.published if isinstance(one, Partial)]
+    assert [one.bleed_words for one in shown] == [6, 6, 6]
+    assert [one.without_bleed() for one in shown[:1]] == [
+        Partial("mic-1.2", Source.MIC, 0, 1.2, "I say no", "")
+    ]
+
+
+def test_who_answers_with_the_same_words_is_shown() -> None:
+    """Behind the moment in which an echo would begin."""
+    stage = Stage(known=20.0)
+    marker = stage.marker()
+    marker.take(final(Source.SYSTEM, "we ship the new version", 1.0))
+    marker.take(own("the new version is not what I would ship", at=3.6))
+    assert (marks(stage), leads(stage)) == ([False], [0])
+
+
+def test_who_begins_with_the_loudspeakers_is_taken_for_them_until_there_is_text() -> None:
+    """The first echo of a meeting does not flash by; who says something else waits for a moment only."""
+    stage = Stage(known=1.0)
+    marker = stage.marker()
+    marker.take(own("we should ship the"))
+    marker.take(partial("We should"))
+    marker.take(own("we should ship the new", 2))
+    marker.take(own("no wait a moment please", 3))
+    stage.known = 5.0
+    marker.take(own("no wait", at=5.8))
+    assert marks(stage) == [True, True, False, False]
+
+
 def test_a_partial_that_repeats_nothing_is_shown() -> None:
     """Talking at the same time is no echo, and the first words are not held back without a reason."""
     stage = Stage()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from math import exp, sin
 from pathlib import Path
 from typing import Literal
 
@@ -21,28 +21,19 @@ import av
 import av.filter
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
-from echopanel.audio import Source, to_samples
-from echopanel.transcript import Coverage, Final, Gap, GapStatus, Partial, Segment
-from echopanel.wire import messages as m
-from tests.client.scripted import listening
-from tests.e2e.programs import Server, echopanel, serving
+from tests.e2e.programs import ECHOPANEL, Server, echopanel, environment, serving
 from tests.helpers.speech import REPOSITORY, Speech, load_corpus
 from tests.panel.conftest import chromium
 from tests.panel.dialogue import Track, dialogue
-from tests.panel.stage import Stage
-from tests.panel.waiting import until
 
 IMAGES = REPOSITORY / "docs" / "images"
-DIALOGUE_S = 75.0
+DIALOGUE_S = {"quiet": 75.0, "degraded": 240.0}
 SPEED = "8"
-CALL = (
-    (Source.MIC, "Can everybody see the plan for the spring release?"),
-    (Source.SYSTEM, "Yes. I still think that the second week of March is too early for the mobile part."),
-    (Source.MIC, "What would you need to make it?"),
-    (Source.SYSTEM, "Two more people for testing, and the new devices a week before."),
-    (Source.MIC, "That should be possible. I will ask for both today."),
+CROWD = 10
+HALF_A_MACHINE = (
+    *("--model", "base", "--set", "engine.max_inference=1"),
+    *("--set", "limits.sessions=100", "--set", "limits.sessions_per_client=100"),
 )
-PLANS = ("full quality", "text comes less often", "smaller model", "second source later")
 PHONE: ViewportSize = {"width": 380, "height": 780}
 SIDE: ViewportSize = {"width": 460, "height": 700}
 DESK: ViewportSize = {"width": 1040, "height": 760}
@@ -178,44 +169,36 @@ async def history(studio: Studio, server: Server) -> None:
         await shoot(page, "meeting")
 
 
-async def degraded(studio: Studio, _data: Path) -> None:
-    """A machine with too much to do. The page is the real one; its server is told what to say."""
-    stage = Stage()
-    async with listening(stage), studio.page(stage.url, SIDE) as page:
-        await studio.start(page)
-        await stage.say(*rising_load(), *put_off())
-        await expect(page.locator(".gap")).to_be_visible()
-        await until(lambda: stage.seconds(Source.MIC) > 3)  # so that its meter shows something
-        await shoot(page, "degraded")
-        await page.set_viewport_size(DESK)
-        await page.locator("#vitals").click()
-        await shoot(page, "vitals")
+async def degraded(studio: Studio, data: Path) -> None:
+    """Half a machine with the bigger model, and many others who talk without a pause."""
+    crowd: list[subprocess.Popen[bytes]] = []
+    with serving(data, *HALF_A_MACHINE) as server:
+        try:
+            async with studio.page(server.url, SIDE) as page:
+                await studio.start(page)
+                await expect(page.locator("#lines > .speech")).to_have_count(3, timeout=60_000)
+                for _ in range(CROWD):
+                    crowd.append(talk_on(server.url))
+                    await asyncio.sleep(1)
+                spoken_behind = page.locator(".gap ~ .speech[data-source=mic]").last
+                await expect(spoken_behind).to_be_in_viewport(timeout=120_000)
+                await shoot(page, "degraded")
+                await page.set_viewport_size(DESK)
+                await page.locator("#vitals").click()
+                await shoot(page, "vitals")
+        finally:
+            for one in crowd:
+                one.kill()
+                one.wait()
+        server.stop(signal.SIGKILL)  # what it put off is a quarter of an hour of work
 
 
-def put_off() -> Iterator[m.ServerMessage]:
-    """What both said up to now, but the last words of the others: those are put off."""
-    at = 41.0
-    for number, (source, text) in enumerate(CALL, 1):
-        until_s = at + len(text) / 15
-        first, end = to_samples(at), to_samples(until_s)
-        yield m.FinalMessage(number, Final(Segment(f"s{number}", source, at, until_s, text, first, end)))
-        at = until_s + 0.7
-    gap = Gap(Source.SYSTEM, to_samples(at), to_samples(at + 12), "backlog_full", GapStatus.PENDING)
-    yield m.GapMessage(len(CALL) + 1, gap)
-    yield m.PartialMessage(Partial("p", Source.MIC, 1, at + 12.6, "Sorry, could you say", "that once more"))
-
-
-def rising_load() -> Iterator[m.Flow]:
-    """Two minutes of it."""
-    for second in range(120):
-        rise = 1 / (1 + exp((60 - second) / 9))
-        wave = sin(second / 3)
-        load, lag = 0.35 + 0.95 * rise + 0.05 * wave, 0.5 + 1.6 * rise + 0.2 * wave
-        level = min(len(PLANS) - 1, round(3.4 * rise))
-        reason = f"load {load:.2f} for 10 s" if level else ""
-        one = m.SourceFlow(1.0, 1, 100, 0.01, lag, 960_000, Coverage())
-        sources = dict.fromkeys(Source, one)
-        yield m.Flow(level, PLANS[level], reason, load, 0.1, 0.1, 0.2, 1.5, 3, sources)
+def talk_on(url: str) -> subprocess.Popen[bytes]:
+    """Somebody else's meeting, in which both sides talk all the time."""
+    longest = max(load_corpus(), key=lambda speech: len(speech.load())).path
+    command = [*ECHOPANEL, "stream", longest, longest, "--url", url]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment())
 
 
 async def quiet(studio: Studio, data: Path) -> None:
@@ -233,9 +216,9 @@ async def main(scenes: Sequence[str]) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        mic, others = dialogue(directory, DIALOGUE_S)
         for name, scene in {"quiet": quiet, "degraded": degraded}.items():
             if name in scenes or not scenes:
+                mic, others = dialogue(directory, DIALOGUE_S[name])
                 async with chromium(mic.path, "--use-fake-ui-for-media-stream") as browser:
                     await scene(Studio(browser, mic, others), directory / name)
 

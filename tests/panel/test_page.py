@@ -191,6 +191,9 @@ async def test_an_echo_does_not_flash_by_while_it_is_spoken(visit: Visit) -> Non
     await visit.stage.say(m.PartialMessage(more))
     await expect(visit.lines.last.locator(".said")).to_have_text("hello there and good morning")
     await expect(visit.lines.filter(visible=True)).to_have_count(2)
+    mixed = replace(more, revision=3, bleed_words=3)
+    await visit.stage.say(m.PartialMessage(mixed))
+    await expect(visit.lines.last.locator(".said")).to_have_text("good morning", use_inner_text=True)
 
 
 async def test_nothing_moves_while_a_reader_has_scrolled_up(visit: Visit) -> None:

@@ -60,6 +60,16 @@ test("what a server lost in a power cut is taken back, and comes again", () => {
   assert.deepEqual(transcript.lines.map((line) => line.stable), ["One.", "Two again."]);
 });
 
+test("own words behind an echo are shown alone while they are spoken", () => {
+  const transcript = new Transcript();
+  transcript.apply({ ...partial(1, "it was the", "best of times I say no"), bleed_words: 6 });
+  const [line] = transcript.lines;
+  assert.deepEqual([line.overheard, line.stable, line.tail], ["it was the best of times", "", "I say no"]);
+  assert.equal(line.echo, false);
+  transcript.apply({ ...partial(2, "it was the", "best"), bleed_words: 9 });
+  assert.equal(transcript.lines[0].echo, true);
+});
+
 test("an exported text becomes the lines that it was made of", () => {
   const transcript = new Transcript("a");
   const [start_sample, end_sample] = [32000, 48000];

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.policy.overheard import MOST_AHEAD, repeats, words_ahead
+from echopanel.policy.overheard import MOST_AHEAD, leading, repeats, words_ahead
 
 LINE = "we should ship the new version before the end of next week"
 VOCABULARY = "apple bridge castle dragon engine forest garden hammer island jungle kettle ladder".split()
@@ -52,6 +52,36 @@ def test_words_at_the_end_may_be_ahead(extra: int, ahead: int) -> None:
 def test_what_counts(text: str, repeated: bool) -> None:
     """Own words beside the same words keep a line on the screen."""
     assert repeats(text, LINE, 0) == repeated
+
+
+@given(extra=st.integers(0, 8), lead=st.integers(2, 12))
+def test_the_beginning_of_a_text_that_goes_on_otherwise_is_counted(extra: int, lead: int) -> None:
+    """All words that were played, none of those behind them, however they are written."""
+    said = LINE.split()[:lead]
+    text = " ".join(["-", *(f"{word.upper()}," for word in said), *(OTHERS * 2)[:extra]])
+    proven = sum(map(len, said)) >= 8
+    assert leading(text, LINE) == (lead + 1 if proven else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("We should ship the new person, fine", 5),  # one heard differently at the end is nobody's
+        ("We should ship the new person before the end, fine by me", 9),  # inside it belongs to it
+        ("Fine by me. We should ship the new version", 0),
+        ("the end is near", 0),
+        ("", 0),
+    ],
+)
+def test_what_belongs_to_a_beginning(text: str, count: int) -> None:
+    """Up to the last words that prove something."""
+    assert leading(text, LINE) == count
+
+
+def test_less_is_enough_where_an_echo_is_likely() -> None:
+    """Two short words, if not too much else is said."""
+    assert repeats("the new thing", "the new version", 1, likely=True)
+    assert not repeats("the new thing", "the new version", 1)
 
 
 def test_the_older_the_other_text_the_more_may_be_missing() -> None:

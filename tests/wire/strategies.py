@@ -137,15 +137,15 @@ server_messages: SearchStrategy[m.ServerMessage] = st.one_of(
     readies,
     st.builds(m.Ack, sources, samples, samples),
     st.builds(
-        lambda name, source, revision, start, stable, tail: m.PartialMessage(
-            Partial(name, source, revision, start, stable, tail)
-        ),
+        lambda *fields: m.PartialMessage(Partial(*fields)),
         ids,
         sources,
         samples,
         numbers,
         texts,
         texts,
+        st.booleans(),
+        samples,
     ),
     st.builds(m.FinalMessage, counts, st.builds(Final, segments)),
     st.builds(m.RevisionMessage, counts, revisions),

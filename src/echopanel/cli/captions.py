@@ -177,8 +177,9 @@ class Captions:
         from rich.text import Text
 
         shown = Text()
-        for source, partial in sorted(self._open.items()):
-            if partial.bleed and not self._show_bleed:
+        for source, whole in sorted(self._open.items()):
+            partial = whole if self._show_bleed else whole.without_bleed()
+            if partial is None:
                 continue
             label = f"{self._labels[source]}: " if source in self._labels else ""
             shown.append(f"[{clock(partial.start)}] {label}{printable(partial.stable)}")

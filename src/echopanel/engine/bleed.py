@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.policy.bleed import Bleed, may_repeat
-from echopanel.policy.overheard import AHEAD, repeats, words_ahead
+from echopanel.policy.overheard import AHEAD, MOST_AHEAD, leading, repeats, words_ahead
 from echopanel.transcript import Final, Partial, Segment, Word
 
 # A final of the microphone waits at most this long for the text of what was played meanwhile.
@@ -23,6 +23,10 @@ REMEMBER_S = 30.0
 BEFORE_S = 2.0
 # One that begins while the loudspeakers speak, or so soon before, may be theirs although their text lacks it.
 BEHIND_S = 0.5
+# Two who begin so close together are taken for one and its echo until there is text to tell.
+TOGETHER_S = 0.6
+# What the first words of an utterance repeat was said so short a time before; who answers comes later.
+ECHO_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class BleedMarker:
     """Stands between the pipelines of a session and its reader.
 
     A final of the microphone that may repeat what the loudspeakers still say is held until that is final too.
-    A partial that only repeats them so far is marked as a whole.
+    A partial that only repeats them so far is marked as a whole; of one that begins so, the beginning.
     `known_until` gives the time on the session clock before which the text of the loudspeakers is final.
     """
 
@@ -48,6 +52,7 @@ class BleedMarker:
         self._heard: deque[Word] = deque()
         self._saying: dict[str, str] = {}
         self._overheard = ""  # the utterance of the microphone that only repeats them so far
+        self._leading = ("", 0)  # an utterance of the microphone, and how many words at its beginning do
         self._said_at = 0.0  # when text of the loudspeakers came, on the monotonic clock
         self._held: deque[_Held] = deque()
         self._filled = asyncio.Event()
@@ -64,7 +69,7 @@ class BleedMarker:
             case Partial(source=Source.MIC):
                 bleed = self._is_overheard(event)
                 self._overheard = event.segment_id if bleed else ""
-                self._emit(replace(event, bleed=bleed))
+                self._emit(replace(event, bleed=bleed, bleed_words=0 if bleed else self._echo_before(event)))
             case Final(segment):
                 self._said_at = time.monotonic()
                 self._saying.pop(segment.id, None)
@@ -105,16 +110,29 @@ class BleedMarker:
 
     def _is_overheard(self, partial: Partial) -> bool:
         """Whether a partial only repeats the loudspeakers, or begins as if it did where that is usual."""
-        unknown = self._known_until() <= partial.start + BEHIND_S
+        known = self._known_until()
+        unknown = known <= partial.start + BEHIND_S
         ahead = words_ahead(time.monotonic() - self._said_at) if unknown or self._saying else 1
-        if unknown and self._policy.usual and partial.text:
-            likely = AHEAD if self._saying else ahead
-            if len(partial.text.split()) <= likely:
-                return True
+        likely = unknown and (self._policy.usual or abs(partial.start - known) <= TOGETHER_S)
+        if likely and 0 < len(partial.text.split()) <= (AHEAD if self._saying else MOST_AHEAD):
+            return True
         if partial.segment_id == self._overheard:
             ahead *= 2  # nothing shall flash by because one text came a moment later than the other
-        before = [word.text for word in self._heard if word.start >= partial.start - BEFORE_S]
-        return repeats(partial.text, " ".join([*before, *self._saying.values()]), ahead)
+        return repeats(partial.text, self._played(partial.start - BEFORE_S), ahead, likely=likely)
+
+    def _echo_before(self, partial: Partial) -> int:
+        """How many words at the beginning of a partial are the loudspeakers', before somebody speaks."""
+        name, known = self._leading
+        found = leading(partial.text, self._played(partial.start - ECHO_S))
+        if found == 0 and name == partial.segment_id:
+            found = min(known, len(partial.text.split()))  # what is hidden shall not flash by
+        self._leading = partial.segment_id, found
+        return found
+
+    def _played(self, since: float) -> str:
+        """What the loudspeakers said since then, and what they are saying."""
+        said = [word.text for word in self._heard if word.start >= since]
+        return " ".join([*said, *self._saying.values()])
 
     def _publish(self) -> None:
         while self._held and self._is_ready(self._held[0]):

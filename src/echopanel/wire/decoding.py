@@ -103,6 +103,7 @@ def _partial(fields: Fields) -> m.PartialMessage:
             stable=fields.text("stable"),
             tail=fields.text("tail"),
             bleed=fields.flag("bleed", default=False),
+            bleed_words=fields.integer("bleed_words", default=0),
         )
     )
 

@@ -34,7 +34,9 @@ def _body(message: m.Message) -> Json:
         case m.PartialMessage(partial):
             shown = {"stable": partial.stable, "tail": partial.tail, "text": partial.text}
             where = {"segment": partial.segment_id, "source": partial.source, "revision": partial.revision}
-            return where | {"start": partial.start} | shown | ({"bleed": True} if partial.bleed else {})
+            bleed = {"bleed": True} if partial.bleed else {}
+            bleed |= {"bleed_words": partial.bleed_words} if partial.bleed_words else {}
+            return where | {"start": partial.start} | shown | bleed
         case m.FinalMessage(event, final):
             return {"event": event} | _segment(final.segment)
         case m.RevisionMessage(event, revision):

@@ -251,6 +251,7 @@ function write(item, line) {
   }
   const kind = line.echo ? " overheard" : "";
   said.replaceChildren(element("span", `stable${kind}`, line.stable));
+  if (line.overheard) said.prepend(element("span", "tail overheard", `${line.overheard} `));
   if (line.tail) said.append(line.stable ? " " : "", element("span", `tail${kind}`, line.tail));
 }
 

@@ -8,7 +8,7 @@ import { SAMPLE_RATE } from "./codec.js";
  *
  * Of words that the microphone only heard out of the loudspeakers `stable` has none; `parts` (`[{text, echo}]`, null
  * where there are no such words) has all, and `echo` says that there are no others. Of text that is not final `echo` says
- * whether it is only that so far.
+ * whether it is only that so far, and `overheard` has the words before `stable` and `tail` that are.
  */
 export class Transcript {
   #session = "";
@@ -67,12 +67,15 @@ export class Transcript {
     return [...gone.map(([key]) => key), ...gaps.map((gap) => this.#gapKey(gap))].flatMap((key) => this.#remove(key));
   }
 
-  #partial({ segment, source, start, revision, stable, tail, bleed: echo = false }) {
+  #partial({ segment, source, start, revision, stable, tail, bleed: echo = false, bleed_words: leading = 0 }) {
     const key = this.#key(segment);
     const known = this.#lines.get(key);
     if (known?.final || known?.revision > revision) return [];
     if (!stable && !tail) return this.#remove(key); // taken back: there was nothing to be heard
-    return this.#put({ key, kind: "speech", source, start, revision, stable, tail, echo, final: false });
+    const [overheard, own] = cut(stable, leading);
+    const [more, rest] = cut(tail, leading - wordsOf(overheard).length);
+    const line = { key, kind: "speech", source, start, revision, stable: own, tail: rest, final: false };
+    return this.#put({ ...line, echo: echo || !(own || rest), overheard: `${overheard} ${more}`.trim() });
   }
 
   #arrive(segments) {
@@ -135,6 +138,16 @@ export class Transcript {
   #remove(key) {
     return this.#lines.delete(key) ? [{ remove: key }] : [];
   }
+}
+
+/** A text in two: its first `count` words, and the rest. */
+function cut(text, count) {
+  const words = wordsOf(text);
+  return count > 0 ? [words.slice(0, count).join(" "), words.slice(count).join(" ")] : ["", text];
+}
+
+function wordsOf(text) {
+  return text.split(/\s+/).filter(Boolean);
 }
 
 function heard({ text, words = [] }) {
