@@ -37,6 +37,11 @@ HALF_A_MACHINE = (
 PHONE: ViewportSize = {"width": 380, "height": 780}
 SIDE: ViewportSize = {"width": 460, "height": 700}
 DESK: ViewportSize = {"width": 1040, "height": 760}
+REFINE = """
+    fetch(`/v1/sessions/${location.hash.split("/")[2]}/refine`, {
+      method: "POST", headers: {"Content-Type": "application/json"}, body: '{"model": "base"}',
+    })
+"""
 TITLES = {
     "long_lj001_printing.flac": "Printing class, lesson 1",
     "librivox_sense_and_sensibility.flac": "Reading circle",
@@ -146,7 +151,7 @@ async def live(studio: Studio, server: Server, data: Path) -> None:
         await expect(page.locator("#status-text")).to_contain_text("Reconnecting in")
         await asyncio.sleep(0.5)
         await shoot(page, "reconnecting")
-        with serving(data, "--port", str(server.port)) as again:
+        with serving(data, "--record", "--port", str(server.port)) as again:
             await expect(page.locator("#status-text")).to_have_text("Live", timeout=60_000)
             await page.get_by_role("button", name="Stop").click()
             await expect(page.locator("#summary")).to_be_visible(timeout=60_000)
@@ -164,6 +169,11 @@ async def history(studio: Studio, server: Server) -> None:
         await expect(page.locator(".hit mark").first).to_be_visible()
         await shoot(page, "history")
         await page.locator(".open").first.click()
+        await expect(page.locator("#past-lines > li").first).to_be_visible()
+        await page.evaluate(REFINE)
+        await page.reload()
+        await expect(page.locator("#edition")).to_be_visible(timeout=60_000)
+        await page.locator("#edition").select_option("merged")
         await expect(page.locator("#past-lines > li").first).to_be_visible()
         await asyncio.sleep(1)
         await shoot(page, "meeting")
@@ -203,7 +213,7 @@ def talk_on(url: str) -> subprocess.Popen[bytes]:
 
 async def quiet(studio: Studio, data: Path) -> None:
     """A machine that keeps up."""
-    with serving(data) as server:
+    with serving(data, "--record") as server:
         await first_run(studio, server)
         for speech in load_corpus():
             if speech.name in TITLES:
