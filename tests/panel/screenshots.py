@@ -205,7 +205,7 @@ async def degraded(studio: Studio, data: Path) -> None:
 
 def talk_on(url: str) -> subprocess.Popen[bytes]:
     """Somebody else's meeting, in which both sides talk all the time."""
-    longest = max(load_corpus(), key=lambda speech: len(speech.load())).path
+    longest = str(max(load_corpus(), key=lambda speech: len(speech.load())).path)
     command = [*ECHOPANEL, "stream", longest, longest, "--url", url]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment())

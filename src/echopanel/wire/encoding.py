@@ -34,7 +34,7 @@ def _body(message: m.Message) -> Json:
         case m.PartialMessage(partial):
             shown = {"stable": partial.stable, "tail": partial.tail, "text": partial.text}
             where = {"segment": partial.segment_id, "source": partial.source, "revision": partial.revision}
-            bleed = {"bleed": True} if partial.bleed else {}
+            bleed: Json = {"bleed": True} if partial.bleed else {}
             bleed |= {"bleed_words": partial.bleed_words} if partial.bleed_words else {}
             return where | {"start": partial.start} | shown | bleed
         case m.FinalMessage(event, final):
