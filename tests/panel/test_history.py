@@ -174,6 +174,7 @@ async def test_a_meeting_that_was_heard_once_more_has_several_texts(
         ):
             await choice.select_option(name)
             await expect(lines).to_have_text(shown)
+            await expect(page.locator("#facts")).to_contain_text("tiny.en" if name == "live" else "base")
             await page.get_by_role("button", name="Save").click()
             async with page.expect_download() as download:
                 await page.locator("[data-format=txt]").click()

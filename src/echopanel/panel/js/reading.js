@@ -65,7 +65,7 @@ export class Reading {
     const known = await this.#access.session(id).catch((error) => this.#refused(id, error));
     if (this.id !== id) return; // somebody went on meanwhile
     this.#page("past").hidden = false;
-    this.#describe(known);
+    this.#known = known;
     await this.#choose(known.refined?.state === "done" && at === null ? "merged" : "live", at);
   }
 
@@ -75,6 +75,7 @@ export class Reading {
     this.watcher?.close();
     this.watcher = null;
     this.edition = this.#page("edition").value = edition;
+    this.#describe(this.#known);
     this.transcript = new Transcript(id);
     this.#captions.clear();
     if (at !== null) this.#captions.seek(at);
@@ -140,7 +141,8 @@ export class Reading {
     const state = { live: "running now", completing: "being completed", interrupted: "ended without Stop" }[known.state];
     const { tone, text } = accounted(known.coverage);
     const length = known.ended && duration(lengthOf(known));
-    const facts = [when(known.created), length, state, runs(known) ? null : text, known.model, describePass(known.refined)];
+    const { model } = this.edition === "live" ? known : (known.refined ?? known);
+    const facts = [when(known.created), length, state, runs(known) ? null : text, model, describePass(known.refined)];
     this.#page("facts").textContent = facts.filter(Boolean).join(" · ");
     this.#page("edition").hidden = known.refined?.state !== "done";
     clearTimeout(this.#looking);
