@@ -13,7 +13,7 @@ from echopanel.audio import Chunk, Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
-from echopanel.policy.scheduler import JobKind
+from echopanel.policy.scheduler import Gather, JobKind
 from tests.engine.rig import OneModel, Rig, rigged, soon, speech
 
 
@@ -55,7 +55,7 @@ async def test_what_waits_together_is_decoded_together() -> None:
 async def test_what_waits_for_company_starts_also_alone() -> None:
     """Nobody has to come by for a job to be started in the end; those of the same time share a call."""
     async with rigged() as rig:
-        rig.recogniser.gather_s = 0.1
+        rig.recogniser.gather = Gather(0.1)
         await asyncio.gather(*(rig.ask(session=name) for name in "abc"))
         await rig.ask(session="d")
         assert [len(call) for call in rig.calls] == [3, 1]
@@ -66,7 +66,7 @@ def test_what_waits_for_company_starts_on_the_servers_event_loop() -> None:
 
     async def ask() -> None:
         async with rigged() as rig:
-            rig.recogniser.gather_s = 0.15
+            rig.recogniser.gather = Gather(0.15)
             await rig.ask()
 
     async def ask_all() -> None:

@@ -15,8 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from echopanel.audio import Source
 from echopanel.policy.scheduler import (
     DEFERRED_BATCH,
+    EAGER,
     LIVE_S,
     REMEMBERED_SESSIONS,
+    Gather,
     Job,
     JobKind,
     Scheduler,
@@ -182,12 +184,19 @@ def test_a_batch_waits_for_company_but_not_for_long() -> None:
     """One that is not full starts when its oldest job has waited; what has waited need not wait longer."""
     bench = Bench(max_batch=3, max_running=1)
     old = bench.submit("a")
-    assert bench.scheduler.next_batch(0.29, gather_s=0.3) == []
-    assert bench.scheduler.next_batch(0.31, gather_s=0.3) == [old]
+    assert bench.scheduler.next_batch(0.29, Gather(0.3)) == []
+    assert bench.scheduler.next_batch(0.31, Gather(0.3)) == [old]
     bench.scheduler.done([old])
     bench.now = 0.4
     three = [bench.submit("b"), bench.submit("c"), bench.submit("d")]
-    assert bench.scheduler.next_batch(0.4, gather_s=0.3) == three
+    assert bench.scheduler.next_batch(0.4, Gather(0.3)) == three
+
+
+def test_no_call_is_longer_than_what_gathers_wants() -> None:
+    """A full one need not wait."""
+    bench = Bench(max_running=1)
+    jobs = [bench.submit(name) for name in "abcd"]
+    assert bench.scheduler.next_batch(0.0, Gather(0.3, most=3)) == jobs[:3]
 
 
 def test_what_waits_for_company_takes_any() -> None:
@@ -197,10 +206,10 @@ def test_what_waits_for_company_takes_any() -> None:
     deferred = bench.submit("c", kind=DEFERRED)
     alone = replace(bench.job("d"), family=-1)
     bench.scheduler.submit(alone, 0.0)
-    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [final, partial]
-    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [alone]
+    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [final, partial]
+    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [alone]
     bench.scheduler.done([alone])
-    assert bench.scheduler.next_batch(1.0, gather_s=0.3) == [deferred]
+    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [deferred]
 
 
 def test_above_the_bound_jobs_are_rejected() -> None:
@@ -342,7 +351,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(gathers=st.booleans())
     def start(self, gathers: bool) -> None:
         startable = len(self.running) < self.settings.max_running and bool(self.eligible())
-        batch = self.scheduler.next_batch(self.now, 1e-9 if gathers else 0.0)
+        batch = self.scheduler.next_batch(self.now, Gather(1e-9) if gathers else EAGER)
         if not gathers:
             assert bool(batch) == startable
         if not batch:

@@ -7,13 +7,15 @@ from typing import Self
 
 from echopanel.engine.lead import LEAD_S
 from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
+from echopanel.policy.scheduler import EAGER, Gather
 
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
-# Decoding four chunks together costs each of them less than half.
-GATHER_S = 0.3
+# Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
+BUSY = Gather(0.3, 4)
+LOADED = Gather(0.3, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
-    Jobs wait up to `gather_s` seconds for others to be decoded with. Not `live`: what is said is put off.
+    `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off.
     Replaced as a whole when the load changes.
     """
 
@@ -29,7 +31,7 @@ class Pace:
     speculate: bool = True
     beam_size: int = BEAM_SIZE
     lead_s: float = LEAD_S
-    gather_s: float = 0.0
+    gather: Gather = EAGER
     live: bool = True
 
     @property
@@ -45,8 +47,15 @@ class Pace:
             speculate=load < SPECULATE_BELOW,
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
             lead_s=lead(interval_s),
-            gather_s=0.0 if interval_s < BUSY_FROM_S else GATHER_S,
+            gather=gather(interval_s),
         )
+
+
+def gather(interval_s: float) -> Gather:
+    """Whether there is so little time that jobs had better wait for each other."""
+    if interval_s < BUSY_FROM_S:
+        return EAGER
+    return BUSY if interval_s < LOADED_FROM_S else LOADED
 
 
 def lead(interval_s: float) -> float:

@@ -21,7 +21,7 @@ from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.demand import Demand
 from echopanel.policy.load import LoadMeter, LoadReading
-from echopanel.policy.scheduler import Job, JobKind, Scheduler
+from echopanel.policy.scheduler import EAGER, Job, JobKind, Scheduler
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Recogniser:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.errors = 0
-        self.gather_s = 0.0
+        self.gather = EAGER
 
     def __repr__(self) -> str:
         return f"<Recogniser {len(self._calls)} calls, {self._scheduler!r}>"
@@ -254,7 +254,7 @@ class Recogniser:
     def _pump(self) -> None:
         while self._idle and not self._closed and not self._models.waiting:
             now = time.monotonic()
-            jobs = self._scheduler.next_batch(now, self.gather_s)
+            jobs = self._scheduler.next_batch(now, self.gather)
             if not jobs:
                 self._look_again()
                 return
@@ -262,7 +262,7 @@ class Recogniser:
 
     def _look_again(self) -> None:
         """What waits for company is to be started also if nothing else happens."""
-        if self.gather_s and self._scheduler.depth and self._timer is None:
+        if self.gather.wait_s and self._scheduler.depth and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
 
     def _look(self) -> None:

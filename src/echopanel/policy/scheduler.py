@@ -78,6 +78,17 @@ class SchedulerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Whether a call waits for company: until its oldest job has waited `wait_s` seconds or it has `most`."""
+
+    wait_s: float = 0.0
+    most: float = inf
+
+
+EAGER = Gather()
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     """A queued job; a partial has waited since the first of those whose place it took."""
 
@@ -150,25 +161,26 @@ class Scheduler:
         self._queues[key_of(job)] = kept
         return Submitted(superseded=tuple(waiting.job for waiting in superseded))
 
-    def next_batch(self, now: float, gather_s: float = 0.0) -> list[Job]:
+    def next_batch(self, now: float, gather: Gather = EAGER) -> list[Job]:
         """Jobs to run together now, most urgent first; none when all calls are taken.
 
-        They are of one kind and bucket, so that none waits for another that takes longer. With `gather_s` a
-        batch takes any company and waits for it, until its oldest job has waited so many seconds: a call of
-        four chunks costs far less than four calls. No call takes more than its share while others are free.
+        They are of one kind and bucket, so that none waits for another that takes longer. A batch that waits
+        for company takes any: a call of four chunks costs far less than four calls. No call takes more than
+        its share while others are free.
         """
         free = self._settings.max_running - len(self._running)
         heads = sorted(self._heads(now), key=lambda waiting: self._urgency(waiting, now))
         if free <= 0 or not heads:
             return []
-        share = min(self._settings.max_batch, ceil(len(heads) / free))
+        limit = min(self._settings.max_batch, gather.most)
+        share = min(limit, ceil(len(heads) / free))
         groups: dict[Hashable, list[_Waiting]] = {}
         for waiting in heads:
-            groups.setdefault(group_of(waiting.job, mixed=gather_s > 0), []).append(waiting)
+            groups.setdefault(group_of(waiting.job, mixed=gather.wait_s > 0), []).append(waiting)
         for alike in groups.values():
-            most = min(self._settings.max_batch, DEFERRED_BATCH if is_deferred(alike[0].job) else inf)
+            most = min(limit, DEFERRED_BATCH if is_deferred(alike[0].job) else inf)
             full = len(alike) >= most
-            if full or now - min(waiting.since for waiting in alike) >= gather_s:
+            if full or now - min(waiting.since for waiting in alike) >= gather.wait_s:
                 batch = [waiting.job for waiting in alike[: int(min(share, most))]]
                 self._start(batch)
                 return batch
