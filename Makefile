@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev test chaos check format format-check lint types architecture coverage screenshots soak lock clean
+.PHONY: help run venv dev test chaos check format format-check lint types architecture coverage screenshots soak doctor-check lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ screenshots: $(VENV)/.dev ## take the pictures of the documentation from the rea
 
 soak: $(VENV)/.dev ## a meeting of 5 minutes in a real browser, with figures (shorter: make soak ARGS=60)
 	@$(BIN)/python -m tests.panel.soak $(ARGS)
+
+doctor-check: $(VENV)/.dev ## compare what doctor predicts with what bench holds (ARGS="CORPUS"; 4 minutes)
+	@$(BIN)/python -m tests.bench.prediction $(ARGS)
 
 lock: ## resolve the locked requirements anew (needs uv; UPGRADE=--upgrade takes newer versions)
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --group build -o requirements.lock

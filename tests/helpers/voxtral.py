@@ -71,11 +71,12 @@ def fake_binary(folder: Path, **knobs: Any) -> FakeBinary:
 class FakeVoxtral(Voxtral):
     """The provider, on a fake program whatever it is asked for."""
 
-    def __init__(self, binary: FakeBinary) -> None:
+    def __init__(self, binary: FakeBinary, **settings: Any) -> None:
         self._binary = binary
+        self._settings = settings
 
     def load(self, spec: ModelSpec) -> Model:
-        return super().load(replace(spec, options=self._binary.settings()))
+        return super().load(replace(spec, options=self._binary.settings(**self._settings)))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from echopanel import __version__
-from echopanel.cli import bench, doctor, exits, listen, models, serve, sessions, stream, transcribe
+from echopanel.cli import bench, doctor, exits, ladder, listen, models, serve, sessions, stream, transcribe
 from echopanel.errors import EchoPanelError
 
 ABOUT = """
@@ -84,6 +84,7 @@ app.command()(listen.listen)
 app.command()(stream.stream)
 app.command()(bench.bench)
 app.command()(doctor.doctor)
+app.command()(ladder.ladder)
 app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="sessions")
 

@@ -25,6 +25,7 @@ from echopanel.engine.recogniser import Recogniser
 from echopanel.engine.second_pass import Progress, SecondPass, Turn, no_waiting
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.signal import Signal
+from echopanel.engine.standin import StandIn
 from echopanel.engine.streaming import StreamingPipeline
 from echopanel.engine.streams import Streams
 from echopanel.errors import ErrorCode, Overloaded
@@ -168,6 +169,14 @@ class Engine:
                 clock=clock,
                 metrics=self.metrics,
                 emit=emit,
+                standin=StandIn(
+                    session,
+                    options,
+                    self._recogniser,
+                    self._lineup,
+                    lambda: self.quality.pace,
+                    self.settings.stuck_after_s,
+                ),
             )
         put_off = source is self.settings.secondary_source and not alone
         quality = self.quality

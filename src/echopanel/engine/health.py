@@ -134,7 +134,11 @@ class Health:
             case ModelState.FAILED:
                 return HealthStatus.FAILED, self._host.error
             case ModelState.READY:
-                return self._judge_running() if self._streams is None else judge_streams(self._streams)
+                if self._streams is None:
+                    return self._judge_running()
+                if self._models.fault:  # another model stands in
+                    return HealthStatus.DEGRADED, self._models.fault
+                return judge_streams(self._streams)
         return HealthStatus.STARTING, f"the model is {self._host.state.value.replace('_', ' ')}"
 
     def _judge_running(self) -> tuple[HealthStatus, str]:

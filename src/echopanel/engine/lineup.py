@@ -31,6 +31,8 @@ PROBE_S = 15.0
 RESTART = Backoff(base=1.0, cap=60.0)
 # A model that breaks again within this time is given more time before it is tried again.
 AGAIN_S = 300.0
+# Likewise a program that streams: it may have to be started, and read weights that fill a disk.
+PROBE_STREAM_S = 180.0
 # Jobs wait for the first model, where nothing stands in, for this many tries to load it again.
 TRIES = 3
 
@@ -70,8 +72,13 @@ class Lineup:
     @property
     def waiting(self) -> bool:
         """Whether there is no model just now, but will be one soon."""
-        standing_in = self.plan.fallback and self.fallback is not None and self.fallback.ready
-        return self._out and not standing_in
+        wanted = self.plan.fallback or self._streams
+        return self._out and not (wanted and self.fallback is not None and self.fallback.ready)
+
+    @property
+    def _streams(self) -> bool:
+        """Whether live speech goes to the first model by streams, and only what those fail at comes here."""
+        return self.first.capabilities.streaming
 
     @property
     def _out(self) -> bool:
@@ -89,12 +96,16 @@ class Lineup:
             raise ModelUnavailable(self.first.spec.name, self.fault, "it is being loaded again")
         return host.model
 
+    def stands_in(self, language: str | None) -> bool:
+        """Whether a fallback stands ready that knows a language."""
+        return self._can(self.fallback, language)
+
     def serving(self, language: str | None) -> str:
         """The name of the model that live speech goes to."""
         return self._host(JobKind.FINAL, language).spec.name
 
     def _host(self, kind: JobKind, language: str | None) -> ModelHost:
-        if self.plan.fallback and self._can(self.fallback, language):
+        if (self.plan.fallback or self._streams) and self._can(self.fallback, language):
             return self.fallback or self.first
         if self.plan.smaller and kind is not JobKind.DEFERRED and self._can(self.smaller, language):
             return self.smaller or self.first
@@ -193,14 +204,16 @@ class Lineup:
         if again:
             await asyncio.sleep(RESTART.delay(again - 1, self._chance()))
         try:
-            await host.renew()
-            await self._probe(host.model)
+            # What streams has a process or connection for each source, and opens them anew by itself.
+            if not host.capabilities.streaming:
+                await host.renew()
+            await self._probe(host)
         except (ModelUnavailable, TranscriptionFailed, TimeoutError) as error:
             log.error("model still broken", model=host.spec.name, error=str(error) or "no answer")
             return False
         return True
 
-    async def _probe(self, model: Model) -> None:
+    async def _probe(self, host: ModelHost) -> None:
         """One inference, in a thread of its own: it may hang.
 
         Raises:
@@ -209,8 +222,8 @@ class Lineup:
         """
         caller = Caller("probe")
         try:
-            async with asyncio.timeout(PROBE_S):
-                await caller.call(run_warm_up, model, self._vad, WarmUp(2, 1))
+            async with asyncio.timeout(PROBE_STREAM_S if host.capabilities.streaming else PROBE_S):
+                await caller.call(run_warm_up, host.model, self._vad, WarmUp(2, 1))
         finally:
             caller.stop()
 

@@ -20,6 +20,7 @@ from echopanel.engine.pipeline import RECOGNISER_FAILED
 from echopanel.engine.recovery import Past, Range, first_waiting
 from echopanel.engine.signal import Signal
 from echopanel.engine.speech import Speech, SpeechQueue
+from echopanel.engine.standin import StandIn
 from echopanel.engine.streams import Streams
 from echopanel.engine.utterance import Utterance
 from echopanel.errors import Busy, TranscriptionFailed
@@ -58,6 +59,7 @@ class StreamingPipeline:
         clock: SessionClock,
         metrics: Metrics,
         emit: Callable[[Event], None],
+        standin: StandIn | None = None,
     ) -> None:
         self.session = session
         self.source = source
@@ -71,7 +73,7 @@ class StreamingPipeline:
             source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._captions.lost
         )
         decode = replace(options.decode, word_timestamps=True)
-        self._hearing = Hearing(streams, decode, self._captions.troubled)
+        self._hearing = Hearing(streams, decode, self._captions.troubled, standin)
         self._queue = SpeechQueue()
         self._repairing = asyncio.Lock()
         self._count = 0
