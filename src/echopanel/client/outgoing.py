@@ -24,8 +24,8 @@ class Track:
 
     `captured` is where its captured audio ends; `next` may be beyond that, where the source is muted.
     `skipped` and `leap` say that the next frame to be added or sent jumps over what was never captured.
-    `looked` is how far it was sent when the server last said how it is doing, `overdue` that it had stood there
-    since the time before.
+    `looked` is how far it was sent when the server last said how it is doing, `overdue` that it had stood
+    there since the time before.
     """
 
     replay: Replay
