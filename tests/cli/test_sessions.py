@@ -168,10 +168,13 @@ def test_deleting_asks_first_and_refuses_where_nobody_can_answer(
 def test_a_running_session_is_not_deleted_by_mistake(
     program: Program, store: TranscriptStore, data: str
 ) -> None:
-    """One that a crashed server left behind can be, on demand."""
+    """One that a crashed server left behind can be, on demand, with the audio that it left."""
+    audio = store.path.parent / "journal" / LIVE
+    audio.mkdir(parents=True)
     assert "stop it first" in program.refusal("sessions", "delete", "--yes", LIVE, data)[1]
     assert program("sessions", "delete", "--yes", "--live", LIVE, data).exit_code == 0
     assert [(one.id, one.state) for one in store.sessions()] == [(ENDED, SessionState.ENDED)]
+    assert not audio.exists()
 
 
 def test_a_damaged_store_is_one_line(program: Program, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 from echopanel.asr.fake import Fake, Script
 from echopanel.audio import AudioFrame, Source, float_to_pcm16
 from echopanel.errors import ErrorCode
+from echopanel.server.resuming import FOUND
 from echopanel.store.archive import DIRECTORY
 from echopanel.store.recording import find_recordings
+from echopanel.store.transcripts import SessionState
 from echopanel.wire import messages as m
 from tests.engine.rig import quarters, soon
 from tests.server.rig import resuming, serving, settings_of, talk
@@ -143,3 +145,24 @@ async def test_audio_of_ended_sessions_does_not_stay(tmp_path: Path, fake: Fake)
     leftover.mkdir()
     async with serving(settings, fake):
         assert not leftover.exists()
+
+
+async def test_audio_whose_text_is_gone_becomes_text(tmp_path: Path, fake: Fake) -> None:
+    """Who moves a damaged file of transcripts away loses no meeting that was going on."""
+    settings = settings_of(tmp_path)
+    async with serving(settings, fake) as served, served.started(partials=False) as client:
+        await client.speak(AUDIO)
+        await client.until(lambda: client.acked == len(AUDIO))
+    (tmp_path / "transcripts.sqlite3").unlink()
+    async with serving(settings, fake) as served:
+        await soon(lambda: not list(served.sessions.roster))
+        store = served.server.keeper.transcripts
+        found = await served.server.keeper.store(store.transcript, client.ready.session)
+        about = await served.server.keeper.store(store.session, client.ready.session)
+        assert quarters(segment.text for segment in found.segments) == WORDS
+        assert (about.state, about.title) == (SessionState.ENDED, FOUND)
+        assert found.coverage[Source.MIC].captured == len(AUDIO)
+        async with served.client() as late:
+            await late.send(m.Start((Source.MIC,), **resuming(client.ready)))
+            assert await late.refusal() == (ErrorCode.UNKNOWN_SESSION, 4404)
+    assert not (tmp_path / "journal" / client.ready.session).exists()

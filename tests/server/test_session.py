@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
 
@@ -337,6 +338,25 @@ async def test_a_journal_that_refuses_withholds_its_acks(
         await client.until(lambda: client.acked == 32_000)
         assert journal.session(client.ready.session).ranges(Source.MIC) == [(0, 32_000)]
         await client.stop()
+
+
+async def test_a_data_directory_that_is_removed_acknowledges_nothing_more(served: Served) -> None:
+    """The client is told and keeps its copy, no final is told that is not stored, nobody else is let in."""
+    store = served.server.keeper.transcripts
+    async with served.started(partials=False) as client:
+        await client.speak(talk(0.25))
+        await client.flush()
+        acked = client.acked
+        shutil.rmtree(served.server.keeper.journal.root)
+        for path in store.path.parent.glob(f"{store.path.name}*"):
+            path.unlink()
+        await client.speak(talk(0.5))
+        await client.until(lambda: client.errors.count(ErrorCode.STORAGE_FAILED) == 2)
+        assert all("do not remove files" in error.message for error in client.of(m.Error))
+        assert (client.acked, len(client.texts)) == (acked, 1)
+        async with served.client() as other:
+            await other.send(m.Start((Source.MIC,)))
+            assert await other.refusal() == (ErrorCode.STORAGE_FAILED, 4507)
 
 
 async def test_a_slow_disk_delays_acks_only(tmp_path: Path, fake: Fake) -> None:

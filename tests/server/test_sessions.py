@@ -399,7 +399,7 @@ async def test_a_detached_session_has_no_slot(tmp_path: Path, fake: Fake) -> Non
             await back.stop()
 
 
-@pytest.mark.parametrize("method", ["create_session", "save_resume", "events_after"])
+@pytest.mark.parametrize("method", ["create_session", "events_after"])
 async def test_a_store_that_fails_costs_no_slot(
     served: Served, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -93,6 +93,18 @@ def test_missing_directory_is_named(tmp_path: Path) -> None:
         sync_directory(tmp_path / "none")
 
 
+def test_a_removed_file_takes_nothing_more(tmp_path: Path) -> None:
+    """The kernel would, and forget it with the process; a file that was moved is still somebody's."""
+    with DiskFile(tmp_path / "file") as file:
+        (tmp_path / "file").rename(tmp_path / "moved")
+        file.write(0, b"hello")
+        assert (tmp_path / "moved").read_bytes() == b"hello"
+        (tmp_path / "moved").unlink()
+        with pytest.raises(DiskError, match="do not remove files") as caught:
+            file.write(5, b" world")
+        assert caught.value.trouble is Trouble.MISSING
+
+
 HOLD = """
 import sys
 from pathlib import Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,18 @@ def test_interrupted_deletion_is_finished(journal: Journal, monkeypatch: pytest.
     journal.close()
     Journal(journal.root).close()
     assert [path.name for path in journal.root.iterdir()] == ["lock"]
+
+
+def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:
+    """Files and directories that are no sessions neither keep the journal from opening nor leave it."""
+    foreign = [tmp_path / "notes.txt", tmp_path / "old.deleted", tmp_path / "mine.deleted" / "file"]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    with closing(Journal(tmp_path)) as journal:
+        journal.session(SESSION)
+        assert journal.sessions() == [SESSION]
+    assert [path.read_text() for path in foreign] == ["mine"] * 3
 
 
 def test_quota_is_never_exceeded(tmp_path: Path) -> None:

@@ -354,6 +354,36 @@ def test_what_was_stored_survives_a_killed_process(tmp_path: Path) -> None:
         assert opened.session(SESSION).state is SessionState.LIVE
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_whose_file_was_removed_takes_nothing_more(store: TranscriptStore, replaced: bool) -> None:
+    """SQLite would write on to a file that nobody can open any more."""
+    for path in store.path.parent.iterdir():
+        path.unlink()
+    if replaced:
+        TranscriptStore(store.path.parent).close()
+    with pytest.raises(DiskError, match="do not remove files") as caught:
+        store.add_events(SESSION, [final(1, "a")])
+    assert caught.value.trouble is Trouble.MISSING
+
+
+def test_a_session_and_what_it_takes_to_resume_it_are_there_at_once(
+    store: TranscriptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept of the one leaves nothing of the other."""
+    resume = ResumeRecord("ab" * 32, (Source.MIC,))
+
+    def fail(unfit: ResumeRecord) -> str:
+        raise StoreError(f"{unfit} cannot be kept")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("echopanel.store.transcripts.resume_to_text", fail)
+        with pytest.raises(StoreError, match="cannot be kept"):
+            store.create_session(record(OTHER), resume)
+    assert not store.known(OTHER)
+    store.create_session(record(OTHER), resume)
+    assert store.resumable() == {OTHER: resume}
+
+
 def test_several_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     """Whoever comes first makes the tables; the others wait for them."""
     code = (

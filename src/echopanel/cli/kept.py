@@ -40,3 +40,16 @@ def existing(session: str, data_dir: Path | None, config: Path | None) -> Iterat
         except UnknownSession as error:
             raise EchoPanelError(f"{error}; `echopanel sessions list` shows those there are") from error
         yield store
+
+
+def delete_session(store: TranscriptStore, session: str) -> None:
+    """Delete everything there is of a session; its audio first: of audio alone a server makes text."""
+    from echopanel.store.archive import Archive
+    from echopanel.store.disk import disk_errors
+    from echopanel.store.journal import DIRECTORY, discard
+
+    data = store.path.parent
+    with disk_errors(data):
+        discard(data / DIRECTORY / session)
+    store.delete(session)
+    Archive(data).delete(session)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from echopanel.cli import options, output
-from echopanel.cli.kept import existing, opened
+from echopanel.cli.kept import delete_session, existing, opened
 from echopanel.cli.refine import refine
 from echopanel.errors import EchoPanelError
 
@@ -190,8 +190,6 @@ def delete(
       echopanel sessions delete 0123456789abcdef
       echopanel sessions delete --yes 0123456789abcdef fedcba9876543210
     """
-    from echopanel.store.archive import Archive
-
     for session in sessions:
         with existing(session, data_dir, config) as store:
             record = store.session(session)
@@ -199,8 +197,7 @@ def delete(
                 raise EchoPanelError(f"session {session} is running; stop it first, or delete it with --live")
             if not yes and not _agreed(record):
                 continue
-            store.delete(session)
-            Archive(store.path.parent).delete(session)
+            delete_session(store, session)
             typer.echo(f"deleted {session}", err=True)
 
 

@@ -37,7 +37,7 @@ from echopanel.server.translate import (
     wire_limits,
 )
 from echopanel.server.watch import WATCH_PATH, serve_watcher
-from echopanel.store.journal import FsyncPolicy, Journal
+from echopanel.store.journal import DIRECTORY, FsyncPolicy, Journal
 from echopanel.store.transcripts import TranscriptStore
 from echopanel.wire.handshake import PATH
 
@@ -57,7 +57,7 @@ class Server:
         measured = Calibrations(detect()).find(model_spec(settings))
         self.engine = Engine(engine_settings(settings, None if measured is None else measured.sources))
         data = settings.store.data_dir
-        journal = Journal(data / "journal", FsyncPolicy(settings.store.fsync), quota_bytes(settings))
+        journal = Journal(data / DIRECTORY, FsyncPolicy(settings.store.fsync), quota_bytes(settings))
         store = TranscriptStore(data, durable=journal.policy is FsyncPolicy.ALWAYS)
         self.keeper = Keeper(store, journal, archive(settings), record=settings.store.record)
         self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))

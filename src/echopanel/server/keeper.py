@@ -173,12 +173,14 @@ class Keeper:
         await self.audio(self.journal.delete, session)
 
     async def delete(self, session: str) -> None:
-        """Delete the transcript and the recordings of a session for good.
+        """Delete the text and all audio of a session for good; audio first: of audio alone text is made.
 
         Raises:
             UnknownSession: there is none.
             StoreError: the disk does not do it.
         """
+        await self.store(self.transcripts.session, session)
+        await self.audio(self.journal.delete, session)
         await self.store(self.transcripts.delete, session)
         await asyncio.to_thread(self.archive.delete, session)
 

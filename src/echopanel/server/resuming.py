@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
+
 from echopanel.audio import Source
 from echopanel.engine.recovery import Past
-from echopanel.errors import UnknownSession
+from echopanel.errors import StoreError, UnknownSession
 from echopanel.server.keeper import Found, Keeper
-from echopanel.store.transcripts import ResumeRecord, SessionState, StoredEvent
+from echopanel.store.transcripts import ResumeRecord, SessionRecord, SessionState, StoredEvent
 from echopanel.transcript import Final, Gap
 from echopanel.wire.messages import SourceReady, Start, Stopped
+
+log = structlog.get_logger(__name__)
+
+FOUND = "Found without its text"  # the title of a session of which only the audio was left
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,39 @@ async def ended_before(keeper: Keeper, session: str, window_s: float) -> Ended |
     ends = {source: ledger.captured for source, ledger in ledgers.items()}
     standing = {source: SourceReady(ends.get(source, 0), ends.get(source, 0)) for source in record.sources}
     return Ended(record, standing, Stopped(session, ledgers), time.monotonic() - age_s)
+
+
+async def adopt_audio(keeper: Keeper, unfinished: Mapping[str, ResumeRecord]) -> dict[str, ResumeRecord]:
+    """Deal with the audio of all sessions but `unfinished` ones: of one that has ended it is removed.
+
+    One whose text is gone, with the file it was in or by a power cut, begins anew; these are returned.
+    """
+    begun: dict[str, ResumeRecord] = {}
+    for session in set(await keeper.audio(keeper.journal.sessions)) - set(unfinished):
+        try:
+            if record := await _begin_anew(keeper, session):
+                log.warning("audio without a session becomes text", session=session)
+                begun[session] = record
+            else:
+                await keeper.retire(session)
+        except StoreError as error:
+            log.error("cannot deal with left audio", session=session, error=str(error))
+    return begun
+
+
+async def _begin_anew(keeper: Keeper, session: str) -> ResumeRecord | None:
+    """A session for audio that has none; None when it has one, or when there is no audio."""
+    store = keeper.transcripts
+    if await keeper.store(store.known, session):
+        return None
+    found = await keeper.audio(keeper.found, session)
+    sources = tuple(source for source, there in found.items() if there.ranges)
+    if not sources:
+        return None
+    # Nobody has its token, so nobody can come back to it: it is complete as it is.
+    record = ResumeRecord(digest(secrets.token_urlsafe(24)), sources, stopped={})
+    await keeper.store(store.create_session, SessionRecord(session, datetime.now(UTC), FOUND), record)
+    return record
 
 
 def fresh_number(stored: Sequence[StoredEvent], created: datetime) -> int:

@@ -17,7 +17,15 @@ from echopanel.engine.metrics import Metrics
 from echopanel.errors import ErrorCode, ModelUnavailable, Overloaded, StoreError
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
-from echopanel.server.resuming import Ended, ended_before, fresh_number, is_token, past_of, resume_record
+from echopanel.server.resuming import (
+    Ended,
+    adopt_audio,
+    ended_before,
+    fresh_number,
+    is_token,
+    past_of,
+    resume_record,
+)
 from echopanel.server.roster import Entry, Roster
 from echopanel.server.session import LiveSession, SessionLimits
 from echopanel.server.stored import from_stored
@@ -143,8 +151,7 @@ class Sessions:
         resume = resume_record(start, token)
         store = self._keeper.transcripts
         try:
-            await self._keeper.store(store.create_session, record)
-            await self._keeper.store(store.save_resume, session_id, resume)
+            await self._keeper.store(store.create_session, record, resume)
             await self._keeper.audio(self._keeper.journal.session, session_id)
         except StoreError:
             with contextlib.suppress(StoreError):
@@ -227,6 +234,7 @@ class Sessions:
             ModelUnavailable: there are such sessions, and the model cannot be used.
         """
         unfinished = await self._keeper.store(self._keeper.transcripts.resumable)
+        unfinished |= await adopt_audio(self._keeper, unfinished)
         if unfinished:
             await self._engine.load()
         for session_id, record in unfinished.items():
@@ -234,11 +242,6 @@ class Sessions:
                 await self._reopen(session_id, record)
             except StoreError as error:
                 log.error("session cannot be reopened", session=session_id, error=str(error))
-        for session_id in set(await self._keeper.audio(self._keeper.journal.sessions)) - set(unfinished):
-            try:
-                await self._keeper.retire(session_id)
-            except StoreError as error:
-                log.error("audio of an ended session cannot be removed", session=session_id, error=str(error))
         self._recovered = True
 
     async def _reopen(self, session_id: str, record: ResumeRecord) -> None:

@@ -105,6 +105,8 @@ class DiskFile:
         """Write all of `data`; after an error any part of it may be in the file."""
         rest = memoryview(data)
         with disk_errors(self.path):
+            if not os.fstat(self._fd).st_nlink:  # the kernel would take it, and forget it when we end
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             while rest:
                 written = os.pwrite(self._fd, rest, offset)
                 offset += written
@@ -131,6 +133,13 @@ class DiskFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Which file is at `path`: another one with the same name is told from it. Raises `DiskError`."""
+    with disk_errors(path):
+        stat = path.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _flush(fd: int) -> None:

@@ -30,8 +30,10 @@ __all__ = [
 
 Key = tuple[str, Source]
 
+DIRECTORY = "journal"  # below the data directory
 _SESSION_ID = re.compile(r"[0-9a-f]{8,64}")
 _DELETED = ".deleted"  # what is renamed to this is gone, even when its removal was interrupted
+_GONE = re.compile(_SESSION_ID.pattern + re.escape(_DELETED))
 _LOCK = "lock"
 _MB = 1e6
 
@@ -92,8 +94,9 @@ class Journal:
         self._lock = ProcessLock(root / _LOCK)
         try:
             with disk_errors(root):
-                for leftover in root.glob(f"*{_DELETED}"):
-                    shutil.rmtree(leftover)
+                for leftover in root.iterdir():
+                    if _GONE.fullmatch(leftover.name):
+                        shutil.rmtree(leftover)
                 self._idle = {session: _size_of(root / session) for session in self.sessions()}
         except DiskError:
             self._lock.release()
@@ -191,15 +194,14 @@ class Journal:
             DiskError: something is still there; what could be renamed goes at the next start at the latest.
         """
         path = self._path(session)
-        gone = path.with_name(session + _DELETED)
         self.close_session(session)
-        with disk_errors(path):
-            if path.is_dir():
-                path.rename(gone)
+        try:
+            with disk_errors(path):
+                if discard(path):
+                    self._sync_root()
+        finally:
+            if not path.is_dir():
                 self._idle.pop(session, None)
-            if gone.is_dir():
-                shutil.rmtree(gone)
-                self._sync_root()
 
     def close(self) -> None:
         """Close all files and let other processes in."""
@@ -239,6 +241,20 @@ class Journal:
             f"<Journal {self.policy} [{len(self._open)} open, {len(self._idle)} idle, "
             f"{self.size / _MB:.1f} MB {quota}]>"
         )
+
+
+def discard(path: Path) -> bool:
+    """Delete a session's directory, whoever has it open; returns whether there was one, whole or not.
+
+    Raises `OSError`; what could be renamed goes when a journal is opened there at the latest.
+    """
+    gone = path.with_name(path.name + _DELETED)
+    if path.is_dir():
+        path.rename(gone)
+    if not gone.is_dir():
+        return False
+    shutil.rmtree(gone)
+    return True
 
 
 def _by_source(batch: Sequence[tuple[str, AudioFrame]]) -> dict[Key, list[Piece]]:

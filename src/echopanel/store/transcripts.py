@@ -14,6 +14,7 @@ from typing import Self
 from echopanel.audio import Source
 from echopanel.errors import StoreError, UnknownSession
 from echopanel.store import schema
+from echopanel.store.disk import DiskError, Trouble, identity
 from echopanel.store.rows import (
     INSERT_EVENT,
     INSERT_SEGMENT,
@@ -65,6 +66,7 @@ class TranscriptStore:
         """`durable`: every write is on the medium on return, else soon; a power cut may cost what is not."""
         self.path = directory / FILE_NAME
         self._connection = schema.connect(self.path, durable=durable)
+        self._identity = identity(self.path)
         self._connection.row_factory = sqlite3.Row
 
     def __repr__(self) -> str:
@@ -82,12 +84,14 @@ class TranscriptStore:
 
     # --- sessions ---------------------------------------------------------------------------------
 
-    def create_session(self, record: SessionRecord) -> None:
-        """Begin a session; its id must be new."""
+    def create_session(self, record: SessionRecord, resume: ResumeRecord | None = None) -> None:
+        """Begin a session, whose id must be new, and keep what another process needs to go on with it."""
         if not is_session_id(record.id):
             raise StoreError(f"{record.id!r} is not a session id; make it with secrets.token_hex(8)")
-        with self._writing():
+        with self._writing():  # at once: a session that nobody can take up would count as live for ever
             self._connection.execute(INSERT_SESSION, session_to_row(record))
+            if resume is not None:
+                self._save_resume(record.id, resume)
 
     def sessions(
         self, limit: int = 100, offset: int = 0, state: SessionState | None = None
@@ -111,12 +115,19 @@ class TranscriptStore:
         with self._reading():
             return self._session(session)
 
+    def known(self, session: str) -> bool:
+        """Return whether there is such a session."""
+        try:
+            self.session(session)
+        except UnknownSession:
+            return False
+        return True
+
     def save_resume(self, session: str, record: ResumeRecord) -> None:
         """Keep what another process needs to go on with a session."""
         with self._writing():
             self._session(session)
-            statement = "INSERT OR REPLACE INTO resumable (session, record) VALUES (?, ?)"
-            self._connection.execute(statement, (session, resume_to_text(record)))
+            self._save_resume(session, record)
 
     def resume(self, session: str) -> ResumeRecord | None:
         """Return what was kept to go on with a session, ended or not; None when nothing was."""
@@ -258,6 +269,8 @@ class TranscriptStore:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        if identity(self.path) != self._identity:  # SQLite would write to a file that nobody finds any more
+            raise DiskError(self.path, Trouble.MISSING, "another file has taken its place")
         with schema.sqlite_errors(self.path), schema.writing(self._connection):
             yield
 
@@ -272,6 +285,10 @@ class TranscriptStore:
         if row is None:
             raise UnknownSession(session)
         return row_to_session(row)
+
+    def _save_resume(self, session: str, record: ResumeRecord) -> None:
+        statement = "INSERT OR REPLACE INTO resumable (session, record) VALUES (?, ?)"
+        self._connection.execute(statement, (session, resume_to_text(record)))
 
     def _update(self, statement: str, *values: str) -> None:
         """Run `statement`, whose last value is the session."""
