@@ -11,7 +11,7 @@ BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
 class Metrics:
-    """What is measured; names as in `docs/metrics.md`. Histograms in seconds."""
+    """What is measured, by the names of Prometheus; histograms in seconds."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
