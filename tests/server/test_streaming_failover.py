@@ -26,7 +26,7 @@ MIC = Source.MIC
 def binary(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> FakeBinary:
     """What `voxtral` is for servers of the test; any other provider is the scripted one."""
     binary = fake_binary(tmp_path / "fake")
-    voxtral = FakeVoxtral(binary, interval_s=0.1, hang_s=3.0)
+    voxtral = FakeVoxtral(binary, interval_s=0.1, hang_s=3.0, load_s=15.0)
     monkeypatch.setattr(
         "echopanel.engine.engine.get_provider", lambda name: voxtral if name == "voxtral" else fake
     )
