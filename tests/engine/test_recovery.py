@@ -14,6 +14,7 @@ from echopanel.asr.fake import Script
 from echopanel.audio import AudioFrame, Samples, Source, float_to_pcm16
 from echopanel.engine.events import Event
 from echopanel.engine.recovery import Past, Range, clip, merge, rebuild_ledger
+from echopanel.policy.endpoint import WINDOW
 from echopanel.transcript import Coverage, Final, Gap, GapStatus, Segment
 from tests.engine.rig import Played, playing, quarters, rigged
 
@@ -78,6 +79,17 @@ def test_a_journal_that_lost_its_tail_does_not_deny_finals() -> None:
     ledger, _ = rebuild_ledger(Past(((0, 500),), (final(1_000, 2_000),)))
     assert ledger.coverage().transcribed == 1_000
     assert ledger.coverage().balanced()
+
+
+def test_the_context_is_the_audio_right_before_what_comes() -> None:
+    """What there is without a hole, at most the given samples and a window; from a window's start on."""
+    past = Past(((1_000, 4_000), (5_000, 30_000)), (final(19_000, 20_000),))
+    assert past.context(100_000) == (5_000, 20_000)
+    first, done = past.context(10_000)
+    assert (first - 5_000) % WINDOW == 0
+    assert done == 20_000
+    assert 10_000 <= done - first < 10_000 + WINDOW
+    assert Past(((0, 500),), (final(1_000, 2_000),)).context(100) == (2_000, 2_000)
 
 
 ranges = st.lists(st.tuples(st.integers(0, 100), st.integers(1, 20)), max_size=10)
@@ -146,7 +158,7 @@ class Meeting:
 
     async def again(self, played: Played, past: Past) -> None:
         """As a later process takes it up."""
-        played.pipeline.restore(past)
+        played.pipeline.restore(past, await self.read(*past.context(64_000)))
         for start, end, skipped in past.unheard(16_000):
             pcm = await self.read(start, end)
             played.feed([AudioFrame(Source.MIC, start, pcm, skipped=skipped)])

@@ -208,7 +208,8 @@ async def test_a_source_is_taken_up_again(make: Callable[..., FakeBinary]) -> No
         audio = before.audio[0]
         async with hearing(streams) as after:
             past = Past(journaled=((0, len(audio)),), finals=(first,))
-            after.pipeline.restore(past)
+            first_sample, done = past.context(SAMPLE_RATE)
+            after.pipeline.restore(past, float_to_pcm16(audio[first_sample:done]))
             for start, end, skipped in past.unheard(SAMPLE_RATE):
                 pcm = float_to_pcm16(audio[start:end])
                 after.pipeline.feed(AudioFrame(Source.MIC, start, pcm, skipped=skipped))

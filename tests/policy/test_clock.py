@@ -250,3 +250,19 @@ def test_the_representation_tells_how_far_each_source_is_off() -> None:
     clock.observe(Source.MIC, 0, BOOT_MS)
     clock.observe(Source.SYSTEM, 0, BOOT_MS + 250)
     assert repr(clock) == "<SessionClock [mic +0.000s, system +0.250s]>"
+
+
+def test_the_offsets_are_enough_to_go_on() -> None:
+    """A clock that is placed by them dates what comes as the first one would have."""
+    first = SessionClock()
+    first.observe(Source.MIC, 0, BOOT_MS)
+    late = Device(Source.SYSTEM, 50.0, none, begins=7.0)
+    assert worst(first, late, 300) < 0.05
+    again = SessionClock(first.origin_ms)
+    offset = first.offsets()[Source.SYSTEM]
+    again.place(Source.SYSTEM, late.sample, late.sample / SAMPLE_RATE + offset)
+    assert again.at(Source.SYSTEM, late.sample) == pytest.approx(
+        first.at(Source.SYSTEM, late.sample), abs=0.02
+    )
+    assert first.offsets()[Source.MIC] == 0.0
+    assert worst(again, late, 60) < 0.05

@@ -395,3 +395,11 @@ def test_settings_that_contradict_each_other_are_refused(key: str, values: dict[
     with pytest.raises(ConfigError) as caught:
         EndpointSettings(**values)
     assert caught.value.key == key
+
+
+def test_going_on_in_the_middle_begins_nothing_before_the_floor() -> None:
+    """What an earlier process made final is not heard again."""
+    endpointer = Endpointer()
+    assert endpointer.skip_to(1_000, floor=1_300) == []
+    assert endpointer.silent_until == 1_300
+    assert feed(endpointer, SPEECH, 4) == [SpeechStarted(1_300)]

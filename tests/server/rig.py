@@ -74,14 +74,21 @@ class Client:
         await self.send(m.Start(sources=sources or (Source.MIC,), **fields))
         return await self.got(m.Ready)
 
-    async def speak(self, samples: Samples, source: Source = Source.MIC, start: int | None = None) -> int:
-        """Send audio as fast as credit allows; returns where it ends."""
+    async def speak(
+        self,
+        samples: Samples,
+        source: Source = Source.MIC,
+        start: int | None = None,
+        *,
+        began_ms: float = 1000,
+    ) -> int:
+        """Send audio as fast as credit allows; sample 0 was captured at `began_ms`. Returns where it ends."""
         at = self.sent.get(source, 0) if start is None else start
         pcm = float_to_pcm16(samples)
         for first in range(0, len(samples), FRAME):
             piece = pcm[2 * first : 2 * (first + FRAME)]
             await soon(lambda: self.wire.allowance(source, at + first) >= len(piece) // 2)  # noqa: B023
-            await self.send(AudioFrame(source, at + first, piece, captured_ms=(at + first) / 16 + 1000))
+            await self.send(AudioFrame(source, at + first, piece, captured_ms=(at + first) / 16 + began_ms))
         self.sent[source] = at + len(samples)
         return self.sent[source]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from echopanel.asr.fake import Fake, Script
-from echopanel.audio import AudioFrame, Source, float_to_pcm16
+from echopanel.audio import Source
 from echopanel.errors import ErrorCode
 from echopanel.server.resuming import FOUND
 from echopanel.store.archive import DIRECTORY
@@ -61,19 +61,37 @@ async def test_the_clock_goes_on_over_a_restart(tmp_path: Path, fake: Fake) -> N
         await first.flush()
         entry = served.sessions.roster.get(first.ready.session)
         assert entry is not None
-        await soon(lambda: entry.session._saved_origin_ms == 1000)
+        await soon(lambda: entry.session.record.origin_ms == 1000)
     (heard,) = first.of(m.FinalMessage)
     async with serving(settings, fake) as served, served.resumed(first.ready, heard.event) as second:
-        pcm = float_to_pcm16(AUDIO[:32_000])
-        for at in range(0, len(pcm), 3200):
-            piece = pcm[at : at + 3200]
-            await second.send(AudioFrame(Source.SYSTEM, at // 2, piece, captured_ms=31_000 + at / 32))
+        await second.speak(AUDIO[:32_000], Source.SYSTEM, began_ms=31_000)
         await second.stop()
     (before,), (after,) = (
         [one.final.segment for one in client.of(m.FinalMessage)] for client in (first, second)
     )
     assert before.start == pytest.approx(before.start_sample / 16_000, abs=0.01)
     assert after.start == pytest.approx(30 + after.start_sample / 16_000, abs=0.1)
+
+
+async def test_a_source_goes_on_where_it_stood(tmp_path: Path, fake: Fake) -> None:
+    """One that began later than the other is as late after the restart, in old audio and in new."""
+    settings = settings_of(tmp_path)
+    both = (Source.MIC, Source.SYSTEM)
+    async with serving(settings, fake) as served, served.started(*both, partials=False) as first:
+        await first.speak(AUDIO[:32_000], Source.MIC)  # captured from 1000 ms on
+        await first.speak(AUDIO[:32_000], Source.SYSTEM, began_ms=6_000)
+        await first.flush()
+        entry = served.sessions.roster.get(first.ready.session)
+        assert entry is not None
+        await soon(lambda: Source.SYSTEM in entry.session.record.offsets)
+    async with serving(settings, fake) as served, served.resumed(first.ready, 2) as second:
+        await second.speak(AUDIO[32_000:], Source.SYSTEM, start=32_000, began_ms=6_000)
+        await second.stop()
+    segments = [one.final.segment for client in (first, second) for one in client.of(m.FinalMessage)]
+    system = [one for one in segments if one.source is Source.SYSTEM]
+    assert len(system) > 1
+    for segment in system:
+        assert 5.0 <= segment.start - segment.start_sample / 16_000 < 5.5
 
 
 async def test_a_recording_that_a_crash_prevented_is_made_by_the_next_process(

@@ -14,7 +14,7 @@ from echopanel.engine.utterance import Utterance
 from echopanel.errors import TranscriptionFailed
 from echopanel.policy.clock import SessionClock
 from echopanel.policy.ledger import Ledger
-from echopanel.transcript import Final, Gap, GapStatus, Segment
+from echopanel.transcript import Final, Gap, GapStatus
 
 
 class Captions:
@@ -38,10 +38,6 @@ class Captions:
 
     def __repr__(self) -> str:
         return f"<Captions of {self.source} {self.lag!r}>"
-
-    def place(self, segment: Segment) -> None:
-        """One final of an earlier process tells where the source stands on the session clock."""
-        self._clock.place(self.source, segment.start_sample, segment.start)
 
     def show(self, utterance: Utterance, text: str, until: float) -> None:
         """Tell the text so far, which was said before second `until` of an utterance."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import to_samples
 from echopanel.policy.agreement import normalise
+from echopanel.transcript import Segment
 
 LEAD_S = 4.0
 # Speech further away than this is about something else.
@@ -43,6 +44,13 @@ class RecentWords:
             self._words.append((start + to_samples(word.start), start + to_samples(word.end), word.text))
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
+
+    def restore(self, segment: Segment, start: float) -> None:
+        """Remember a final of an earlier process, whose first sample is at `start` on the session clock."""
+        self.note(
+            segment.start_sample,
+            (HypothesisWord(word.start - start, word.end - start, word.text) for word in segment.words),
+        )
 
     def echoed(self, texts: Sequence[str]) -> bool:
         """Whether these are the newest words over again, and no others."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from echopanel.asr.vad import WINDOW, VadStream
-from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples
+from echopanel.audio import SAMPLE_BYTES, AudioFrame, Chunk, Source, pcm16_to_float, to_samples
 from echopanel.engine.buffer import AudioBuffer
 from echopanel.engine.lead import LEAD_S
 from echopanel.engine.recovery import Past, Range, rebuild_ledger
@@ -122,11 +122,19 @@ class Listener:
         if (start, end) not in self._announced:
             self._on_loss(start, end, reason)
 
-    def restore(self, past: Past) -> list[Range]:
-        """Go on behind the last final of an earlier process; returns what was put off before it."""
+    def restore(self, past: Past, context: bytes) -> list[Range]:
+        """Go on behind the last final of an earlier process; returns what was put off before it.
+
+        `context` is the s16le audio right before it: the detector hears as if it had never stopped, and the
+        next utterance has its lead.
+        """
         self.ledger, waiting = rebuild_ledger(past)
         self._announced = frozenset(past.losses)
-        self._restart(past.done)
+        self._restart(past.done - len(context) // SAMPLE_BYTES)
+        self._buffer.append(context)
+        self._scored += WINDOW * len(self._vad.push(pcm16_to_float(context)))
+        self._silent_from = past.done
+        self._endpointer.skip_to(self._scored, floor=past.done)
         return waiting
 
     def _detect(self, pcm: bytes) -> None:

@@ -122,13 +122,15 @@ class Pipeline:
         self._listener.feed(frame)
         self._ask_for_partial()
 
-    def restore(self, past: Past) -> None:
-        """Go on behind the last final of an earlier process; feed it what the journal has from there."""
-        self.shed = self._listener.restore(past)
+    def restore(self, past: Past, context: bytes) -> None:
+        """Go on behind the last final of an earlier process; feed it what the journal has from there.
+
+        `context`: the s16le audio of `past.context`, as left context of what comes.
+        """
+        self.shed = self._listener.restore(past, context)
         self._count = past.count
-        for segment in past.finals[-1:]:
-            # One final tells where the source stands on the session clock.
-            self._clock.place(self.source, segment.start_sample, segment.start)
+        for segment in past.finals:
+            self._recent.restore(segment, self._clock.at(self.source, segment.start_sample))
 
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final or put off."""

@@ -127,12 +127,13 @@ class StreamingPipeline:
         if self._listener.scored - speech.utterance.start >= self._longest:
             self._split(speech)
 
-    def restore(self, past: Past) -> None:
-        """Go on behind the last final of an earlier process; feed it what the journal has from there."""
-        self.shed = self._listener.restore(past)
+    def restore(self, past: Past, context: bytes) -> None:
+        """Go on behind the last final of an earlier process; feed it what the journal has from there.
+
+        `context`: the s16le audio of `past.context`, for the detector.
+        """
+        self.shed = self._listener.restore(past, context)
         self._count = past.count
-        for segment in past.finals[-1:]:
-            self._captions.place(segment)
 
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final or put off."""

@@ -56,6 +56,10 @@ class SessionClock:
             self._origin_ms = captured_ms - 1000 * to_seconds(sample)
         line.observe(sample, (captured_ms - self._origin_ms) / 1000)
 
+    def offsets(self) -> dict[Source, float]:
+        """How far each source is ahead of its nominal time at its newest sample, in seconds."""
+        return {source: round(line.offset, 3) for source, line in self._lines.items()}
+
     def place(self, source: Source, sample: int, seconds: float) -> None:
         """Say where a source stood before anything was observed (a session that is reopened).
 
@@ -83,7 +87,12 @@ class _Line:
         self._shift = 0.0  # of a client's clock that was restarted
 
     def __repr__(self) -> str:
-        return f"{self.at(self._newest) - to_seconds(self._newest):+.3f}s"
+        return f"{self.offset:+.3f}s"
+
+    @property
+    def offset(self) -> float:
+        """Seconds on the session clock minus nominal seconds, at the newest sample."""
+        return self.at(self._newest) - to_seconds(self._newest)
 
     def pass_over(self, sample: int) -> None:
         """A frame whose capture time is unknown."""

@@ -166,15 +166,17 @@ class Endpointer:
         """
         return self._break(self._position if end is None else end, EndReason.FLUSH)
 
-    def skip_to(self, sample: int) -> list[EndpointEvent]:
+    def skip_to(self, sample: int, floor: int = 0) -> list[EndpointEvent]:
         """Go on behind a hole, at `sample`; an open utterance ends where the hole begins.
+
+        No utterance will begin before `floor`, if that lies behind `sample`.
 
         Raises:
             ValueError: `sample` lies further back than a padded last window explains.
         """
         events = self._break(min(self._position, sample), EndReason.HOLE)
         self._position = sample
-        self._floor = max(self._floor, sample)
+        self._floor = max(self._floor, sample, floor)
         return events
 
     def _listen(self, probability: float) -> list[EndpointEvent]:

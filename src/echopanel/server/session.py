@@ -15,7 +15,7 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Source, to_samples, to_seco
 from echopanel.engine.bleed import BleedMarker
 from echopanel.engine.engine import Engine
 from echopanel.engine.options import PipelineOptions
-from echopanel.engine.recovery import Past
+from echopanel.engine.recovery import CONTEXT_S, Past
 from echopanel.errors import EchoPanelError, ErrorCode, StoreError
 from echopanel.server.accounts import checked
 from echopanel.server.audience import Audience
@@ -41,7 +41,10 @@ from echopanel.wire.timeline import Timeline
 log = structlog.get_logger(__name__)
 
 FLOW_INTERVAL_S = 1.0
+CONTEXT_SAMPLES = to_samples(CONTEXT_S)
 RECOVERY_SAMPLES = SAMPLE_RATE
+# A source's clock is stored when it has moved by this much: nobody sees less between two lines.
+CLOCK_STEP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,6 @@ class LiveSession:
         self._clock = engine.clock(record.origin_ms)
         self._broadcast = Broadcast(session_id, keeper)
         self._finishing = False
-        self._saved_origin_ms = record.origin_ms
         options = options_of(record)
         self._bleed = BleedMarker(self._broadcast.add, self._heard_until)
         alone = len(record.sources) == 1
@@ -123,7 +125,7 @@ class LiveSession:
             StoreError: the disk does not take the note.
         """
         stopped = dict(captured)
-        record = replace(self.record, origin_ms=self._clock.origin_ms, stopped=stopped)
+        record = replace(self._dated(), stopped=stopped)
         store = self._keeper.transcripts
         await self._keeper.store(store.save_coverage, self.id, self.coverage())
         await self._keeper.store(store.stop_session, self.id, datetime.now(UTC), record)
@@ -142,18 +144,25 @@ class LiveSession:
     async def recover(self, pasts: Mapping[Source, Past], last_event: int) -> None:
         """Take up what an earlier process left: recognise again what was journaled and is not final."""
         self._broadcast.last_event = last_event
+        self._set_clock(pasts)
         for source, past in pasts.items():
             self._bleed.remember(past.finals)
             track = self._tracks[source]
             track.kept = past.end
             track.timeline = Timeline(past.end)
-            track.pipeline.restore(past)
+            context = await self._keeper.read(self.id, source, *past.context(CONTEXT_SAMPLES))
+            track.pipeline.restore(past, context)
             damaged = {end for _, end in past.damaged}
             for start, end, skipped in past.unheard(RECOVERY_SAMPLES):
                 if start in damaged:
                     track.pipeline.lose_until(start, "journal_damaged")
                 pcm = await self._keeper.read(self.id, source, start, end)
                 track.pipeline.feed(AudioFrame(source, start, pcm, skipped=skipped))
+
+    def _set_clock(self, pasts: Mapping[Source, Past]) -> None:
+        for source, offset in self.record.offsets.items():
+            done = pasts[source].done
+            self._clock.place(source, done, to_seconds(done) + offset)
 
     # --- what goes out ----------------------------------------------------------------------------
 
@@ -213,18 +222,28 @@ class LiveSession:
         while True:
             self.tell(self.flow())
             await changes.wait(FLOW_INTERVAL_S)
-            await self._save_origin()
+            await self._save_clock()
 
-    async def _save_origin(self) -> None:
-        """Keep where the session clock began, so that times go on after a restart."""
-        if self._saved_origin_ms == self._clock.origin_ms:
+    async def _save_clock(self) -> None:
+        """Keep what the session clock knows, so that times go on after a restart."""
+        record = self._dated()
+        if record == self.record or self._finishing:
             return
-        record = replace(self.record, origin_ms=self._clock.origin_ms)
         try:
             await self._keeper.store(self._keeper.transcripts.save_resume, self.id, record)
-            self._saved_origin_ms = self._clock.origin_ms
+            self.record = record
         except StoreError as error:
             log.error("cannot store the session's clock", session=self.id, error=str(error))
+
+    def _dated(self) -> ResumeRecord:
+        """The record with the session clock as it is now; small steps of a source do not count."""
+        offsets = self._clock.offsets()
+        known = self.record.offsets
+        if known.keys() == offsets.keys() and all(
+            abs(offsets[source] - known[source]) < CLOCK_STEP_S for source in offsets
+        ):
+            offsets = known
+        return replace(self.record, origin_ms=self._clock.origin_ms, offsets=offsets)
 
     def flow(self) -> Flow:
         """How the server and the sources are doing now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final as Constant
@@ -72,7 +72,8 @@ class ResumeRecord:
     """What a session needs to be taken up again by another process.
 
     `token_sha256`: hexadecimal; the token itself is the client's. `origin_ms`: the capture time that counts
-    as zero on the session clock, once it is known. `stopped`: the sample where each source ended, once the
+    as zero on the session clock, once it is known; `offsets`: seconds by which each source is ahead of its
+    nominal time there. `stopped`: the sample where each source ended, once the
     client has said so and left the rest to us.
     """
 
@@ -83,6 +84,7 @@ class ResumeRecord:
     hotwords: str = ""
     partials: bool = True
     origin_ms: float | None = None
+    offsets: dict[Source, float] = field(default_factory=dict)
     stopped: dict[Source, int] | None = None
 
 
