@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 PAGE = 4_096
 
@@ -50,6 +52,25 @@ class SmallDisk:
             ballast.unlink()
 
 
+class RefusingDisk:
+    """Any directory, while no file of this process can be written at an offset, as those of the store are."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextmanager
+    def full(self, _: int = 0) -> Iterator[None]:
+        """Nothing fits."""
+        with self.refusing(errno.ENOSPC):
+            yield
+
+    @contextmanager
+    def refusing(self, code: int) -> Iterator[None]:
+        """Writes end with the error `code`."""
+        with patch("os.pwrite", side_effect=OSError(code, os.strerror(code))):
+            yield
+
+
 @contextmanager
 def limited_disk(directory: Path) -> Iterator[LimitedDisk]:
     """A directory with a limit."""
@@ -64,6 +85,12 @@ def small_disk(directory: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(directory)
     finally:
         subprocess.run(["umount", "-l", directory], check=True)
+
+
+@contextmanager
+def refusing_disk(directory: Path) -> Iterator[RefusingDisk]:
+    """A directory that refuses when told to."""
+    yield RefusingDisk(directory)
 
 
 Disk = LimitedDisk | SmallDisk

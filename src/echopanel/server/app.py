@@ -26,6 +26,7 @@ from echopanel.server.panel import PanelFiles
 from echopanel.server.problems import problem
 from echopanel.server.refining import Refinery, refining_routes
 from echopanel.server.sessions import Sessions
+from echopanel.server.storage import Storage
 from echopanel.server.translate import (
     archive,
     engine_settings,
@@ -61,6 +62,7 @@ class Server:
         store = TranscriptStore(data, durable=journal.policy is FsyncPolicy.ALWAYS)
         self.keeper = Keeper(store, journal, archive(settings), record=settings.store.record)
         self.sessions = Sessions(self.engine, self.keeper, wire_limits(settings), session_limits(settings))
+        self.storage = Storage(self.keeper, self.sessions.roster, settings.engine.probe_interval_s)
         self.refinery = Refinery(self.engine, self.keeper, second_pass(settings, store, self.keeper.archive))
         self.guard = guard_of(settings)
 
@@ -100,7 +102,7 @@ def create_app(server: Server) -> FastAPI:
     """The ASGI application of a server."""
     app = FastAPI(title="EchoPanel", version=__version__)
     for router in (
-        health_routes(server.engine, server.sessions),
+        health_routes(server.engine, server.sessions, server.storage),
         metrics_routes(server.engine),
         model_routes(server.engine),
         capability_routes(server.engine),

@@ -42,7 +42,10 @@ async def missed_by(keeper: Keeper, session_id: str, last_event: int) -> list[Se
 
 
 class Broadcast:
-    """The events of one session on their way out. `last_event` is the number of the newest."""
+    """The events of one session on their way out.
+
+    `last_event` is the number of the newest; `trouble` is why the disk does not take them, "" while it does.
+    """
 
     def __init__(self, session_id: str, keeper: Keeper) -> None:
         self.audience = Audience()
@@ -52,7 +55,7 @@ class Broadcast:
         self._outbox: Outbox | None = None
         self._order = asyncio.Lock()  # attaching must not fall between storing an event and sending it
         self._events: asyncio.Queue[Event | Flushed] = asyncio.Queue()
-        self._trouble = ""
+        self.trouble = ""
 
     def __repr__(self) -> str:
         return f"<Broadcast of {self._session_id} [event {self.last_event}, {self._events.qsize()} to tell]>"
@@ -74,7 +77,7 @@ class Broadcast:
                 self._keeper.transcripts.events_after, self._session_id, last_event
             )
             outbox.preload([first, *(from_stored(stored) for stored in missed)])
-            for trouble in {self._trouble, *troubles} - {""}:
+            for trouble in {self.trouble, *troubles} - {""}:
                 outbox.put(Error(ErrorCode.STORAGE_FAILED, trouble, fatal=False))
             old, self._outbox = self._outbox, outbox
             return old
@@ -135,12 +138,12 @@ class Broadcast:
             except UnknownSession:
                 raise
             except StoreError as error:
-                if not self._trouble:
+                if not self.trouble:
                     log.error("cannot store the transcript", session=self._session_id, error=str(error))
                     self.tell(Error(ErrorCode.STORAGE_FAILED, str(error), fatal=False))
-                self._trouble = str(error)
+                self.trouble = str(error)
                 return False
-            self._trouble = ""
+            self.trouble = ""
             for message in messages:
                 self.tell(message)
             return True

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from echopanel.engine.engine import Engine
-from echopanel.engine.health import HealthStatus
+from echopanel.engine.health import HealthReport, HealthStatus
 from echopanel.server.sessions import Sessions
+from echopanel.server.storage import Storage
 
 UNHEALTHY = {HealthStatus.STARTING, HealthStatus.DEADLOCKED, HealthStatus.FAILED}
 
 
-def health_routes(engine: Engine, sessions: Sessions) -> APIRouter:
-    """Whether the process answers, whether it takes sessions, and whether it really recognises."""
+def health_routes(engine: Engine, sessions: Sessions, storage: Storage) -> APIRouter:
+    """Whether the process answers, whether it takes sessions, and whether it really recognises and keeps."""
     router = APIRouter(tags=["health"])
 
     @router.get("/health/live")
@@ -33,11 +34,19 @@ def health_routes(engine: Engine, sessions: Sessions) -> APIRouter:
 
     @router.get("/health")
     async def health() -> JSONResponse:
-        """What a known sound through the real queue showed; 503 when sessions would not work."""
-        report = await engine.health()
+        """What a known sound through the real queue and the disk showed; 503 when nothing is recognised."""
+        report = judge_storage(await engine.health(), await storage.trouble())
         return JSONResponse(asdict(report), 503 if report.status in UNHEALTHY else 200)
 
     return router
+
+
+def judge_storage(report: HealthReport, trouble: str) -> HealthReport:
+    """The report with what the disk says, unless something worse is the matter."""
+    if not trouble or report.status in UNHEALTHY:
+        return report
+    reasons = filter(None, (f"the disk does not take audio: {trouble}", report.reason))
+    return replace(report, status=HealthStatus.DEGRADED, reason="; ".join(reasons))
 
 
 def metrics_routes(engine: Engine) -> APIRouter:

@@ -177,6 +177,12 @@ class LiveSession:
         return self._broadcast.audience
 
     @property
+    def refused(self) -> str:
+        """Why the disk does not take its audio or its text just now; "" while it does."""
+        refusals = (track.refused for track in self._tracks.values())
+        return self._broadcast.trouble or next(filter(None, refusals), "")
+
+    @property
     def received(self) -> int:
         """Samples that came, of all sources."""
         return sum(track.pipeline.ledger.coverage().received for track in self._tracks.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from echopanel.audio import AudioFrame, Source
 from echopanel.errors import EchoPanelError, StoreError
-from echopanel.store.disk import DiskError, ProcessLock, Trouble, disk_errors, sync_directory
+from echopanel.store.disk import DiskError, DiskFile, ProcessLock, Trouble, disk_errors, sync_directory
 from echopanel.store.fsync import FsyncPolicy, SyncTurns
 from echopanel.store.session_journal import SUFFIX, SessionJournal
 from echopanel.store.source_journal import Piece, SourceJournal
@@ -35,6 +35,8 @@ _SESSION_ID = re.compile(r"[0-9a-f]{8,64}")
 _DELETED = ".deleted"  # what is renamed to this is gone, even when its removal was interrupted
 _GONE = re.compile(_SESSION_ID.pattern + re.escape(_DELETED))
 _LOCK = "lock"
+_SAMPLE = "room"  # written and removed to see what the disk says
+ROOM_BYTES = 1 << 16  # a second of two sources
 _MB = 1e6
 
 
@@ -155,6 +157,22 @@ class Journal:
         failures |= _attempt((key, journal.commit) for key, journal in staged)
         if failures:
             raise AppendFailed(failures)
+
+    def check(self) -> None:
+        """Write as much as a second of audio takes, and take it away again.
+
+        Raises:
+            DiskError: no audio would be taken now, and why.
+        """
+        if self.room is not None and self.room < ROOM_BYTES:
+            raise DiskError(self.root, Trouble.QUOTA, "the journal's quota is used up")
+        path = self.root / _SAMPLE
+        try:
+            with DiskFile(path) as sample:
+                sample.write(0, bytes(ROOM_BYTES))
+        finally:
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
 
     def sync_due(self, now: float) -> None:
         """Under `interval`, sync the sources whose turn it is; to be called several times per interval.

@@ -82,6 +82,11 @@ class TranscriptStore:
         """Close the file; harmless when closed already."""
         self._connection.close()
 
+    def check(self) -> None:
+        """Raise `StoreError` when nothing can be written now."""
+        with self._writing():
+            pass
+
     # --- sessions ---------------------------------------------------------------------------------
 
     def create_session(self, record: SessionRecord, resume: ResumeRecord | None = None) -> None:
