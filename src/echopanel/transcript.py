@@ -98,10 +98,14 @@ class Revision:
 
 
 class GapStatus(StrEnum):
-    """What becomes of audio that has no text: it will be recognised later, or never."""
+    """What becomes of audio that has no text: it will be recognised later, or never, or nobody spoke in it.
+
+    `SILENCE` is only said of what was `PENDING`.
+    """
 
     PENDING = "pending"
     LOST = "lost"
+    SILENCE = "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,8 @@ class Transcript:
                     for name in replaced:
                         segments.pop(name, None)
                 case Gap():
-                    gaps = [*_still_pending(gaps, event), event]
+                    gaps = _still_pending(gaps, event)
+                    gaps += [event] if event.status is not GapStatus.SILENCE else []
                     continue
             for segment in arrived:
                 segments[segment.id] = segment

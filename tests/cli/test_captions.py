@@ -89,6 +89,7 @@ def test_the_state_of_the_server_stands_below(screen: tuple[Captions, io.StringI
     ("event", "line"),
     [
         (GAP, "1.5 s of system are pending: overload"),
+        (replace(GAP, status=GapStatus.SILENCE), "1.5 s of system that were pending are silence"),
         (
             Error(ErrorCode.STORAGE_FAILED, "the disk is full", fatal=False),
             "storage_failed: the disk is full",

@@ -19,7 +19,7 @@ from echopanel.engine.events import Trouble
 from echopanel.engine.listener import LEAD
 from echopanel.engine.pace import Pace
 from echopanel.policy.endpoint import EndpointSettings
-from echopanel.transcript import Final, Partial
+from echopanel.transcript import Final, Gap, Partial, Transcript
 from tests.engine.rig import (
     Rig,
     frames,
@@ -548,6 +548,21 @@ async def test_what_was_put_off_is_recognised_later() -> None:
         assert (segment.start_sample, segment.end_sample) == pending(played.events)[0][:2]
         assert segment.id == "mic-2"
         assert (played.coverage.pending, played.pipeline.shed) == (0, [])
+
+
+async def test_what_was_put_off_and_is_nothing_is_taken_back() -> None:
+    """The gap that was told is closed as silence, and only then: what was never put off is no news."""
+    script = Script(fail=lambda call: call < 2, text=lambda _: "")
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        played.feed(UTTERANCE)
+        await played.flush()
+        played.feed(UTTERANCE)
+        await played.flush()
+        await played.pipeline.repair(read_speech, give_up=False)
+        (start, end, *_), silent = pending(played.events)
+        assert silent == (start, end, "no_speech", "silence")
+        assert Transcript.fold(played.of(Gap)).gaps == ()
+        assert (played.coverage.pending, played.coverage.transcribed) == (0, 0)
 
 
 async def test_a_repair_that_is_interrupted_forgets_nothing() -> None:

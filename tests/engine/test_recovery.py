@@ -62,6 +62,14 @@ def test_what_was_given_up_stays_lost() -> None:
     assert ledger.coverage().lost == 1_000
 
 
+def test_what_turned_out_to_be_silence_stays_it() -> None:
+    """It is not heard again after each restart."""
+    gaps = (gap(1_000, 2_000, GapStatus.PENDING), gap(1_000, 2_000, GapStatus.SILENCE))
+    ledger, waiting = rebuild_ledger(Past(((0, 6_000),), (final(5_000, 6_000),), gaps))
+    assert waiting == []
+    assert (ledger.coverage().silence, ledger.coverage().lost) == (5_000, 0)
+
+
 def test_holes_are_lost_or_were_never_captured() -> None:
     """As it was announced then."""
     journaled = ((0, 1_000), (2_000, 3_000), (4_000, 6_000))

@@ -106,6 +106,15 @@ test("whoever reads along takes back the same, and what was to be recognised lat
   assert.deepEqual(transcript.lines.map((line) => line.stable), ["One."]);
 });
 
+test("what was put off is taken back when it turns out to be silence", () => {
+  const transcript = new Transcript("a");
+  const gap = { type: "gap", event: 1, source: "mic", status: "pending", start_sample: 48000, end_sample: 64000 };
+  transcript.apply(gap);
+  assert.deepEqual(transcript.lines.map((line) => line.status), ["pending"]);
+  transcript.apply({ ...gap, event: 2, status: "silence" });
+  assert.deepEqual(transcript.lines, []);
+});
+
 test("a partial grows, its final takes its place, and nothing older comes back", () => {
   const transcript = new Transcript();
   follow(transcript, [partial(1, "it", "was the"), partial(2, "it was", "the")]);

@@ -17,7 +17,7 @@ from echopanel.cli.options import printable
 from echopanel.client import events
 from echopanel.client.events import Event, LinkState, LinkStatus
 from echopanel.store.export import LABELS, clock
-from echopanel.transcript import Final, Gap, Partial, Revision, Segment
+from echopanel.transcript import Final, Gap, GapStatus, Partial, Revision, Segment
 from echopanel.wire.messages import Error, Flow, Stopped
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def trouble(event: Shown) -> str:
     match event:
         case Gap():
             seconds = to_seconds(event.end_sample - event.start_sample)
+            if event.status is GapStatus.SILENCE:
+                return f"{seconds:.1f} s of {event.source} that were pending are silence"
             return f"{seconds:.1f} s of {event.source} are {event.status}: {printable(event.reason)}"
         case Revision(replaced, ()):
             return f"{len(replaced)} lines are taken back: {printable(event.reason)}"

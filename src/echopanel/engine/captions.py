@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from echopanel.asr.provider import Hypothesis
 from echopanel.audio import Source, to_samples
-from echopanel.engine.events import Event, Trouble
+from echopanel.engine.events import NO_SPEECH, Event, Trouble
 from echopanel.engine.lag import Lag
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.utterance import Utterance
@@ -60,6 +60,8 @@ class Captions:
         words = utterance.finish(hypothesis, utterance.end)
         if not words:
             ledger.silence(utterance.start, utterance.end)
+            if utterance.deferred:
+                self._emit(Gap(self.source, utterance.start, utterance.end, NO_SPEECH, GapStatus.SILENCE))
             withdrawal = utterance.withdrawal(self._clock)
             if withdrawal is not None:
                 self._emit(withdrawal)

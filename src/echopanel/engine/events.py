@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from echopanel.audio import Source
 from echopanel.transcript import Final, Gap, Partial
 
+NO_SPEECH = "no_speech"  # why a range that was put off has no text after all
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from echopanel.asr.provider import Hypothesis
 from echopanel.asr.vad import VadStream
 from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
-from echopanel.engine.events import Event, Trouble
+from echopanel.engine.events import NO_SPEECH, Event, Trouble
 from echopanel.engine.excerpt import Excerpt, newest, whole
 from echopanel.engine.lag import Lag
 from echopanel.engine.lead import Lead, RecentWords
@@ -364,6 +364,8 @@ class Pipeline:
         words = utterance.finish(hypothesis, end)
         if not words:
             self.ledger.silence(utterance.start, end)
+            if utterance.deferred:
+                self._emit(Gap(self.source, utterance.start, end, NO_SPEECH, GapStatus.SILENCE))
             withdrawal = utterance.withdrawal(self._clock)
             if withdrawal is not None:
                 self._emit(withdrawal)

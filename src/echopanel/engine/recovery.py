@@ -117,10 +117,13 @@ def settle_rest(ledger: Ledger, past: Past) -> list[Range]:
             if first >= last:
                 continue
             ledger.silence(position, first)
-            if last_word[announced].status is GapStatus.PENDING:
-                waiting.append((first, last))
-            else:
-                ledger.lose(first, last, last_word[announced].reason)
+            match last_word[announced].status:
+                case GapStatus.PENDING:
+                    waiting.append((first, last))
+                case GapStatus.LOST:
+                    ledger.lose(first, last, last_word[announced].reason)
+                case GapStatus.SILENCE:
+                    ledger.silence(first, last)
             position = last
         ledger.silence(position, end)
     return waiting

@@ -91,6 +91,7 @@ export class Transcript {
 
   #gap({ event, source, start_sample: from, end_sample: to, status, reason }) {
     const settled = this.#settle(source, from, to);
+    if (status === "silence") return settled;
     this.#gaps.push({ event, source, from, to, status, reason });
     return [...settled, ...this.#put(this.#gapLine(this.#gaps.at(-1)))];
   }
