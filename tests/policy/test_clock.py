@@ -171,6 +171,22 @@ def test_samples_lost_unnoticed_move_the_clock_on() -> None:
     assert worst(clock, device, 60, start=90) < 0.05
 
 
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+@pytest.mark.parametrize("at_s", [5.0, 6.0, 30.0])
+def test_a_clock_that_jumps_moves_times_once_or_not_at_all(jump_s: float, at_s: float) -> None:
+    """An hour forward is taken for a hole, as a whole; an hour back does not turn time round."""
+    clock = SessionClock()
+    device = Device(Source.MIC, 0.0, none)
+    for _ in device.frames(clock, at_s):
+        pass
+    device._begins += jump_s
+    for _ in device.frames(clock, 60):
+        pass
+    times = [clock.at(Source.MIC, sample) for sample in range(0, device.sample, FRAME)]
+    jumps = [later - earlier for earlier, later in pairwise(times) if later - earlier > 0.2]
+    assert jumps == ([pytest.approx(3600.1)] if jump_s > 0 else [])
+
+
 def test_a_clock_set_back_does_not_turn_time_round() -> None:
     """When the client's clock starts again from zero, the session goes on from where it is."""
     clock = SessionClock()

@@ -195,6 +195,7 @@ BEFORE_START: list[tuple[Raw, ErrorCode]] = [
     (text(type="start", version=1, sources=["mic"], session="x"), ErrorCode.INVALID_START),
     (text(type="start", version=1, sources=["mic"], title="x" * 201), ErrorCode.INVALID_START),
     (text(type="start", version=1, sources=["mic"], partials="yes"), ErrorCode.INVALID_START),
+    (text(type="start", version=1, sources=["mic"], sample_rate=44_100), ErrorCode.INVALID_START),
     (text(type="start", version=1, sources=["mic"], title="\ud800"), ErrorCode.INVALID_START),
 ]
 AFTER_START: list[tuple[Raw, ErrorCode]] = [
@@ -236,6 +237,29 @@ async def test_what_breaks_the_contract_ends_its_own_connection(served: Served) 
         await bystander.speak(talk(0.5))
         await bystander.stop()
         assert quarters(bystander.texts) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        header(start=32_000) + PCM[:-1],
+        header(start=32_000) + bytes(32_002),
+        header(start=32_000, at=float("nan")) + PCM,
+        header(start=32_000, source=1) + PCM,
+    ],
+)
+async def test_what_came_before_broken_audio_is_kept(served: Served, data: Raw) -> None:
+    """The session ends, complete: every sample that was taken is accounted for, and the words are there."""
+    async with served.started(partials=False) as client:
+        await client.speak(talk(0.5))
+        await client.socket.send(data)
+        await client.closed()
+        session = client.ready.session
+        await soon(lambda: session not in served.sessions.roster)
+        ledger = (await served.coverage(session))["mic"]
+        assert (ledger.captured, ledger.pending, ledger.lost) == (32_000, 0, 0)
+        kept = (await served.http.get(f"/v1/sessions/{session}/transcript")).json()
+        assert quarters(one["text"] for one in kept["segments"]) == [0, 1, 2, 3]
 
 
 async def test_a_message_that_is_too_large_is_not_even_read(served: Served) -> None:

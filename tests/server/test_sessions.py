@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from echopanel.asr.fake import Fake, Script
-from echopanel.audio import Source
+from echopanel.audio import AudioFrame, Source, float_to_pcm16
 from echopanel.errors import ErrorCode, StoreError
 from echopanel.server.session import LiveSession
 from echopanel.store.transcripts import SessionState
 from echopanel.wire import messages as m
+from echopanel.wire.codec import encode
 from tests.engine.rig import quarters, soon
-from tests.server.rig import Served, resuming, serving, settings_of, talk
+from tests.server.rig import Client, Served, resuming, serving, settings_of, talk
 
 AUDIO = talk(0.2, 0.4, 0.6, 0.8)
 WORDS = [quarter for second in (0, 8, 16, 24) for quarter in range(second, second + 4)]
@@ -178,6 +180,34 @@ async def test_who_resumes_takes_over(served: Served) -> None:
             await newer.speak(AUDIO[start:], start=start)
             await newer.stop()
             assert quarters(newer.texts) == WORDS
+
+
+async def test_of_five_that_resume_at_once_one_lives(served: Served) -> None:
+    """All others are told, each sample is heard once whoever sent it, and one slot is taken."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(served.started(partials=False))
+        await first.speak(AUDIO[:32_000])
+        rivals = [await stack.enter_async_context(served.client()) for _ in range(5)]
+        async with asyncio.TaskGroup() as group:
+            for rival in rivals:
+                group.create_task(go_on(rival, first.ready))
+        await soon(lambda: sum(rival.over for rival in rivals) == 4)
+        for told in (first, *rivals):
+            if told.over:
+                assert await told.refusal() == (ErrorCode.SESSION_TAKEN_OVER, 4410)
+        (survivor,) = (rival for rival in rivals if not rival.over)
+        assert served.slots == 1
+        await survivor.speak(AUDIO[32_000:], start=32_000)
+        stopped = await survivor.stop()
+        assert quarters(survivor.texts) == WORDS
+        assert (stopped.coverage[Source.MIC].captured, stopped.coverage[Source.MIC].lost) == (len(AUDIO), 0)
+
+
+async def go_on(client: Client, ready: m.Ready) -> None:
+    """Resume and send, until another one takes over."""
+    await client.start(Source.MIC, **resuming(ready))
+    with suppress(ConnectionClosed):
+        await client.socket.send(encode(AudioFrame(Source.MIC, 32_000, float_to_pcm16(AUDIO[32_000:48_000]))))
 
 
 async def test_taking_over_needs_no_further_slot(tmp_path: Path, fake: Fake) -> None:

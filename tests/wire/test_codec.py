@@ -218,6 +218,7 @@ def test_words_say_when_they_are_bleed() -> None:
         ({"sources": ["mic", "tape"]}, ErrorCode.UNKNOWN_SOURCE),
         ({"language": "x" * 17}, ErrorCode.INVALID_START),
         ({"title": "x" * 201}, ErrorCode.INVALID_START),
+        ({"sample_rate": 48_000}, ErrorCode.INVALID_START),
         ({"session": "s1"}, ErrorCode.INVALID_START),
         ({"resume_token": "t1"}, ErrorCode.INVALID_START),
         ({"version": 2, "sources": 5}, ErrorCode.UNSUPPORTED_VERSION),

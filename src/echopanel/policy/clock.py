@@ -2,8 +2,9 @@
 
 Two sound devices count samples at slightly different rates, and capture times jitter. Delays only ever make
 a capture time late, so the earliest of a block of frames tells best where the source stands; the median over
-some blocks forgives a stall or a bad stamp. What is found is worked off over the next block, and only in the
-future: the time of a sample that was observed never changes, and times grow with samples.
+some blocks forgives a stall or a bad stamp (the lower median: between two times that are an hour apart there
+is nothing true). What is found is worked off over the next block, and only in the future: the time of a
+sample that was observed never changes, and times grow with samples.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from math import inf, isfinite
-from statistics import median
+from statistics import median_low
 
 from echopanel.audio import Source, to_samples, to_seconds
 
@@ -140,7 +141,7 @@ class _Line:
 
     def _correct(self, sample: int) -> None:
         here = self.at(sample)
-        behind = median(self._offsets) - (here - to_seconds(sample))
+        behind = median_low(self._offsets) - (here - to_seconds(sample))
         self._keep_until(sample)
         if behind > STEP_S:
             self._add(sample + 1, here + behind)

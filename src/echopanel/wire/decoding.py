@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from echopanel.audio import SAMPLE_RATE
 from echopanel.errors import ErrorCode
 from echopanel.transcript import Coverage, Final, Gap, GapStatus, LostRange, Partial, Revision, Segment, Word
 from echopanel.wire import messages as m
@@ -31,6 +32,8 @@ def from_json(value: object) -> m.Message:
 
 def _start(fields: Fields) -> m.Start:
     version = _version(fields)
+    if fields.integer("sample_rate", default=SAMPLE_RATE) != SAMPLE_RATE:
+        raise fields.error("sample_rate", f"must be {SAMPLE_RATE}; resample the audio before it is sent")
     session = fields.identifier("session") if fields.has("session") else None
     resume_token = fields.identifier("resume_token") if fields.has("resume_token") else None
     if (session is None) != (resume_token is None):
