@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.bench.chart import HEIGHT, WIDTH, chart, nice_ticks, spread
+from echopanel.bench.chart import chart
 from echopanel.bench.figures import COLUMNS, Figures
+from echopanel.bench.plot import HEIGHT, WIDTH
 
 NAMES = ("first_shown_p50", "first_shown_p95", "final_p50", "final_p95")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,20 +42,3 @@ def test_more_sources_are_further_right_and_more_seconds_higher_up() -> None:
     (x1, y1), (x2, y2) = ([float(part) for part in point.split(",")] for point in line)
     assert x1 < x2
     assert y1 > y2
-
-
-@given(st.floats(0.01, 1e4))
-def test_ticks_are_even_and_reach_the_top(most: float) -> None:
-    """A handful of round steps from 0 to at least the largest value."""
-    ticks = nice_ticks(most)
-    assert ticks[0] == 0
-    assert ticks[-1] >= most * (1 - 1e-6)
-    assert 2 <= len(ticks) <= 8
-
-
-@given(st.lists(st.floats(0, 400), max_size=4))
-def test_labels_do_not_overlap(heights: list[float]) -> None:
-    """Each keeps its distance from the next, in the order of the lines."""
-    placed = spread([(y, str(y)) for y in heights], 16.0)
-    assert [label for _, label in placed] == [str(y) for y in sorted(heights)]
-    assert all(later - earlier >= 16 - 1e-9 for (earlier, _), (later, _) in itertools.pairwise(placed))

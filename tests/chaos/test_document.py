@@ -7,15 +7,16 @@ from pathlib import Path
 from echopanel.client.settings import Resilience
 from tests.chaos.schedule import Kind
 from tests.chaos.table import HEAD
-from tests.helpers.herd import document
+from tests.helpers.herd import PICTURE, chart, document
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "resilience.md").read_text(encoding="utf-8")
 
 
 def test_the_herd_is_that_of_the_policies() -> None:
-    """Table and chart are what `python -m tests.helpers.herd` prints."""
+    """Table and picture are what `python -m tests.helpers.herd` makes."""
     _, _, generated = DOCUMENT.partition("<!-- generated: herd -->\n\n")
     assert generated.startswith(f"{document()}\n<!-- end of generated: herd -->")
+    assert PICTURE.read_text(encoding="utf-8") == chart()
 
 
 def test_the_results_have_a_row_for_each_kind() -> None:

@@ -1,25 +1,30 @@
-"""A thousand clients after a restart of their server, in simulated time: prints a table and a bar chart.
+"""A thousand clients after a restart of their server, in simulated time: prints a table and draws a picture.
 
     python -m tests.helpers.herd
 
-`docs/resilience.md` shows it.
+`docs/resilience.md` shows both.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections import Counter
+from pathlib import Path
 from statistics import median
 
+from echopanel.bench.plot import Line, Point, plot
 from echopanel.policy.backoff import Backoff
 from echopanel.policy.breaker import Breaker
 from echopanel.policy.retry import Retry
 
 CLIENTS = 1000
 OUTAGES_S = (1, 5, 20, 60, 120, 300)
-SHOWN_S = 20
-BIN_S = 2.0
+# Tell apart also without colour vision; as many as there are outages.
+COLOURS = ("#56b4e9", "#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7")
+STEP_S = 0.5
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "herd.svg"
 
 
 def back_after(outage_s: float, chance: random.Random) -> float | None:
@@ -57,20 +62,32 @@ def table() -> str:
 
 
 def chart() -> str:
-    """Clients that come back in each time after an outage, as bars of one character for ten clients."""
-    back = Counter(int(at / BIN_S) for at in herd(SHOWN_S))
-    lines = [f"seconds after an outage of {SHOWN_S} s, and clients that come back then"]
-    lines += [
-        f"{place * BIN_S:3.0f} {'#' * round(back[place] / 10)} {back[place]}"
-        for place in range(max(back) + 1)
+    """How many clients are back, over the time since each outage ended, as an SVG."""
+    lines = [
+        Line(f"{outage_s} s", colour, returns(herd(outage_s)))
+        for outage_s, colour in zip(OUTAGES_S, COLOURS, strict=True)
     ]
-    return "\n".join(lines) + "\n"
+    return plot(
+        "A thousand clients come back after outages of 1 to 300 s",
+        lines,
+        x_label="seconds after the end of the outage",
+        y_unit="clients",
+        legend=True,
+    )
+
+
+def returns(back: list[float]) -> tuple[Point, ...]:
+    """The line of one outage: (seconds, clients that are back by then), to the last of them."""
+    places = [STEP_S * n for n in range(1 + math.ceil(max(back) / STEP_S))]
+    return tuple((place, sum(at <= place for at in back)) for place in places)
 
 
 def document() -> str:
-    """Both, as the document shows them."""
-    return f"{table()}\n```text\n{chart()}```\n"
+    """Table and picture, as the document shows them."""
+    picture = PICTURE.relative_to(PICTURE.parents[1])
+    return f"{table()}\n![Six curves that rise from 0 to 1,000 clients]({picture})\n"
 
 
 if __name__ == "__main__":
+    PICTURE.write_text(chart(), encoding="utf-8")
     sys.stdout.write(document())
