@@ -139,6 +139,7 @@ class OneModel:
 
     model: Model
     waiting: bool = False
+    max_batch: int = 16
     fault: str = ""
     said: list[str] = field(default_factory=list)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 
 from echopanel.asr.fake import Fake, FakeModel, Script
-from echopanel.asr.provider import Model, ModelSpec
+from echopanel.asr.provider import Capabilities, Model, ModelSpec
 from echopanel.engine.lineup import FAILURES, TRIES, Lineup
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.models import ModelRegistry
@@ -42,6 +42,14 @@ class Shelf(Fake):
             raise ModelUnavailable(spec.name, "not here")
         model = self.by_name[spec.name] = cast(FakeModel, super().load(spec))
         return model
+
+
+class Looping(Fake):
+    """A provider whose models take one chunk after the other."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, max_batch=1)
 
 
 @dataclass
@@ -114,6 +122,16 @@ async def test_the_plan_says_which_model_live_speech_goes_to() -> None:
         stage.lineup.plan = FAILED_OVER[0]
         assert [stage.picked(kind) for kind in JobKind] == ["tiny"] * 3
         assert stage.lineup.serving("en") == "tiny"
+
+
+async def test_calls_are_as_large_as_the_model_in_use_takes_gladly() -> None:
+    """One that loops keeps nobody waiting for others' words, and only while it is used."""
+    async with staged("tiny", "tiny") as stage:
+        assert stage.lineup.smaller is not None
+        stage.lineup.smaller._provider = Looping()
+        assert stage.lineup.max_batch == 16
+        stage.lineup.plan = LEVELS[2]
+        assert stage.lineup.max_batch == 1
 
 
 @pytest.mark.parametrize("language", ["de", None])

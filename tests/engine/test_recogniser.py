@@ -61,6 +61,17 @@ async def test_what_waits_for_company_starts_also_alone() -> None:
         assert [len(call) for call in rig.calls] == [3, 1]
 
 
+async def test_a_model_that_loops_gets_one_chunk_a_call() -> None:
+    """Nobody waits for company, nor until others' words are there too."""
+    async with rigged(Script(hang=lambda call: call == 0)) as rig:
+        rig.models.max_batch = 1
+        rig.recogniser.gather = Gather(60.0)
+        futures = [rig.ask(session=name) for name in "abcd"]
+        rig.fake.release()
+        await asyncio.gather(*futures)
+        assert [len(call) for call in rig.calls] == [1, 1, 1, 1]
+
+
 def test_what_waits_for_company_starts_on_the_servers_event_loop() -> None:
     """The timers of that one, other than those of asyncio's own, may go off a moment early."""
 

@@ -76,6 +76,12 @@ class Lineup:
         return self._out and not (wanted and self.fallback is not None and self.fallback.ready)
 
     @property
+    def max_batch(self) -> int:
+        """Chunks that a call takes gladly, whichever model gets it: where one loops, all wait for all."""
+        hosts = (self._host(kind, ENGLISH) for kind in JobKind)
+        return min(host.capabilities.max_batch for host in hosts)
+
+    @property
     def _streams(self) -> bool:
         """Whether live speech goes to the first model by streams, and only what those fail at comes here."""
         return self.first.capabilities.streaming

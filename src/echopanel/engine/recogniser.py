@@ -42,6 +42,11 @@ class Models(Protocol):
         """Whether there is no model just now, but will be one soon."""
         ...
 
+    @property
+    def max_batch(self) -> int:
+        """Chunks that a call takes gladly."""
+        ...
+
     def pick(self, kind: JobKind, language: str | None) -> Model:
         """The model for a job.
 
@@ -254,7 +259,8 @@ class Recogniser:
     def _pump(self) -> None:
         while self._idle and not self._closed and not self._models.waiting:
             now = time.monotonic()
-            jobs = self._scheduler.next_batch(now, self.gather)
+            most = min(self.gather.most, self._models.max_batch)
+            jobs = self._scheduler.next_batch(now, replace(self.gather, most=most))
             if not jobs:
                 self._look_again()
                 return

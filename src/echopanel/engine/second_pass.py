@@ -130,6 +130,7 @@ class _OnlyModel:
     """All jobs go to one model; what it fails at is for the caller to see."""
 
     waiting = False
+    max_batch = 1
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
