@@ -108,6 +108,7 @@ async def staged(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long before trying again."""
     monkeypatch.setattr("echopanel.engine.lineup.RESTART", Backoff(0.01, 0.01))
+    monkeypatch.setattr("echopanel.engine.lineup.FALLBACK_FIRST_S", 0.01)
 
 
 # --- which model -----------------------------------------------------------------------------------
@@ -210,6 +211,18 @@ async def test_the_fallback_stands_in_while_the_first_is_broken() -> None:
         assert stage.picked() == "tiny"
         stage.lineup.plan = LEVELS[0]
         assert stage.picked() == "base"
+
+
+async def test_the_fallback_has_the_processor_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading may wait, speech may not; where nothing stands in, speech waits for the loading."""
+    monkeypatch.setattr("echopanel.engine.lineup.FALLBACK_FIRST_S", 3600.0)
+    async with staged(fallback="tiny") as stage, staged() as alone:
+        for one in (stage, alone):
+            one.break_first()
+        await soon(lambda: not alone.lineup.fault)
+        assert stage.lineup.fault
+        stage.lineup.plan = FAILED_OVER[0]
+        assert stage.picked() == "tiny"
 
 
 async def test_new_weights_that_do_not_recognise_are_no_cure() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from uvicorn.loops.auto import auto_loop_factory
@@ -13,6 +14,7 @@ from echopanel.audio import Chunk, Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
+from echopanel.machine.starvation import Turns
 from echopanel.policy.scheduler import Gather, JobKind
 from tests.engine.rig import OneModel, Rig, rigged, soon, speech
 
@@ -213,7 +215,7 @@ async def test_a_call_without_audio_harms_nobody() -> None:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is late from the start, as far as it did not have to wait."""
     monkeypatch.setattr("echopanel.engine.patience.SLOWEST", -1.0)
-    monkeypatch.setattr("echopanel.engine.patience.waited_s", lambda: 0.0)
+    monkeypatch.setattr("echopanel.engine.patience.turns", Turns)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -237,7 +239,7 @@ async def test_a_call_that_waits_for_a_processor_does_not_hang(monkeypatch: pyte
     """It is given as much longer as it had to wait; then it counts as stuck all the same."""
     waited = 0.0
     monkeypatch.setattr("echopanel.engine.patience.SLOWEST", -1.0)
-    monkeypatch.setattr("echopanel.engine.patience.waited_s", lambda: waited)
+    monkeypatch.setattr("echopanel.engine.patience.turns", lambda: Turns(waited=waited))
     async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=-10.0) as rig:
         future = rig.ask()
         await soon(lambda: len(rig.calls) == 1)
@@ -247,6 +249,21 @@ async def test_a_call_that_waits_for_a_processor_does_not_hang(monkeypatch: pyte
         assert rig.recogniser.stuck() == 1
         rig.fake.release()
         await future
+
+
+async def test_what_hung_one_call_may_hang_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are given a moment to come back, and not all of their time."""
+    monkeypatch.setattr("echopanel.engine.patience.turns", Turns)
+    monkeypatch.setattr("echopanel.engine.patience.HASTENED_S", -1.0)
+    async with rigged(Script(hang=lambda call: call < 2), workers=2) as rig:
+        first, second = rig.ask(session="a"), rig.ask(session="b")
+        await soon(lambda: len(rig.calls) == 2)
+        late, other = rig.recogniser._calls.values()
+        late.term = replace(late.term, deadline=0.0)
+        assert rig.recogniser.check_workers() == [late.worker]
+        assert rig.recogniser.check_workers() == [other.worker]
+        rig.fake.release()
+        await asyncio.gather(first, second)
 
 
 async def test_a_worker_in_time_is_left_alone() -> None:

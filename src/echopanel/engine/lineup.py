@@ -29,6 +29,8 @@ FAILURES = 3
 # A model that was loaded again has to recognise a known sound within this time.
 PROBE_S = 15.0
 RESTART = Backoff(base=1.0, cap=60.0)
+# Loading takes a processor; where a fallback stands ready, it has so long for the speech that waits.
+FALLBACK_FIRST_S = 2.0
 # A model that breaks again within this time is given more time before it is tried again.
 AGAIN_S = 300.0
 # Likewise a program that streams: it may have to be started, and read weights that fill a disk.
@@ -196,6 +198,8 @@ class Lineup:
         record = self._records[host]
         again = record.broke(time.monotonic())
         record.tries = 0
+        if host is not self.fallback and self.fallback is not None and self.fallback.ready:
+            await asyncio.sleep(FALLBACK_FIRST_S)
         while not await self._revive(host, again + record.tries):
             record.tries += 1
             if record.tries == TRIES:

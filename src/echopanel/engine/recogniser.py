@@ -16,7 +16,7 @@ from echopanel.asr.provider import Hypothesis, Model
 from echopanel.audio import Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.patience import Patience, Term
+from echopanel.engine.patience import Patience, Term, hastened
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.demand import Demand
@@ -382,6 +382,9 @@ class Recogniser:
         self._idle.append(self._new_worker())
         self._scheduler.done(call.jobs)
         error = TranscriptionFailed("the recogniser did not answer in time")
+        for other in self._calls.values():
+            if other.batch.model is call.batch.model:
+                other.term = hastened(other.term, time.monotonic())
         self._models.failed(call.batch.model, str(error), hung=True)
         self._failed(call.tickets, error)
         self._pump()
