@@ -82,6 +82,16 @@ def most_held(rows: Sequence[Row]) -> float:
     return held.sources + share * (over.sources - held.sources)
 
 
+def bounded(rows: Sequence[Row]) -> bool:
+    """Whether some number is held and another is not."""
+    return len({row.held for row in rows}) == 2
+
+
+def near(predicted: int, rows: Sequence[Row]) -> bool:
+    """Whether the prediction is good enough."""
+    return bounded(rows) and abs(predicted / most_held(rows) - 1.0) <= NEAR
+
+
 def calibrated(spec: ModelSpec, speech: Path | None) -> Calibration:
     """The model timed on this machine, anew."""
     specimen = find_specimen(speech)
@@ -131,12 +141,11 @@ def main() -> int:
     for name in ("chunk_interval", "batch_mean", "workers_busy", "queue_p95", "speech_s", "audio_s"):
         typer.echo(f"{name}: {', '.join(str(figure[name]) for figure in figures)}")
     held = most_held(rows)
-    bounded = any(row.held for row in rows) and not all(row.held for row in rows)
     ratio = predicted / held if held else float("inf")
     typer.echo(
-        f"predicted {predicted}, held {'' if bounded else 'not bounded, '}{held:.1f}, ratio {ratio:.2f}"
+        f"predicted {predicted}, held {'' if bounded(rows) else 'not bounded, '}{held:.1f}, ratio {ratio:.2f}"
     )
-    return 0 if bounded and abs(ratio - 1.0) <= NEAR else 1
+    return 0 if near(predicted, rows) else 1
 
 
 if __name__ == "__main__":
