@@ -166,3 +166,46 @@ async def test_a_second_pass_that_fails_leaves_everything_as_it_was(recorded: Se
         assert await text(served, session) == live
         served.model._script = fake.script = Script()
         assert (await refine(served, session))["state"] == "done"
+
+
+async def interrupted(served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A session whose second pass waits until the server is gone."""
+    session = (await meeting(served)).session
+    monkeypatch.setattr("echopanel.engine.engine.IDLE_BELOW", -1.0)
+    assert (await served.http.post(f"/v1/sessions/{session}/refine", json=WISH)).status_code == 202
+    await soon(lambda: served.server.refinery.get(session) is not None)
+    return session
+
+
+async def test_a_second_pass_that_a_restart_interrupts_is_taken_up_again(
+    recorded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to ask again; once it is done a further restart changes nothing."""
+    async with serving(recorded, fake) as served:
+        session = await interrupted(served, monkeypatch)
+    monkeypatch.setattr("echopanel.engine.engine.IDLE_BELOW", 10.0)
+    async with serving(recorded, fake) as served:
+        await soon(lambda: served.server.refinery.get(session) is None)
+        told = await about(served, session)
+        assert told["state"] == "done"
+        assert sorted(heard(await text(served, session, edition="refined"))) == WORDS
+    async with serving(recorded, fake) as served:
+        assert served.server.refinery.get(session) is None
+        assert await about(served, session) == told
+
+
+async def test_an_interrupted_pass_that_is_no_longer_possible_has_failed(
+    recorded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process says why, the one behind it knows nothing of it; a deleted session is forgotten."""
+    async with serving(recorded, fake) as served:
+        session, deleted = [await interrupted(served, monkeypatch) for _ in range(2)]
+        served.server.keeper.archive.delete(session)
+        assert (await served.http.delete(f"/v1/sessions/{deleted}")).status_code == 204
+    async with serving(recorded, fake) as served:
+        told = await about(served, session)
+        assert told["state"] == "failed"
+        assert "no recording" in told["error"]
+        assert served.server.refinery.get(deleted) is None
+    async with serving(recorded, fake) as served:
+        assert await about(served, session) is None

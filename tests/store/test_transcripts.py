@@ -27,6 +27,7 @@ from echopanel.store.transcripts import (
     SessionState,
     StoredEvent,
     TranscriptStore,
+    Wish,
     is_session_id,
 )
 from echopanel.transcript import (
@@ -99,6 +100,24 @@ def test_a_second_pass_is_kept_beside_the_live_text(store: TranscriptStore) -> N
     assert store.refined(SESSION) is None
     with pytest.raises(UnknownSession):
         store.save_refined(OTHER, made)
+
+
+def test_a_second_pass_that_was_asked_for_is_kept_in_mind(store: TranscriptStore) -> None:
+    """Until it is done, given up, or its session is gone; oldest first, and the newest wish for each."""
+    store.create_session(record(OTHER))
+    base, small = Wish("faster-whisper", "base"), Wish("faster-whisper", "small")
+    for session, wish in ((SESSION, base), (OTHER, base), (SESSION, small)):
+        store.wish(session, wish)
+    assert list(store.wishes().items()) == [(OTHER, base), (SESSION, small)]
+    store.save_refined(SESSION, Refined(NOON, "faster-whisper", "small", (), {}))
+    assert store.wishes() == {OTHER: base}
+    store.give_up_wish(OTHER)
+    store.give_up_wish("nobody's")
+    store.wish(SESSION, base)
+    store.delete(SESSION)
+    assert store.wishes() == {}
+    with pytest.raises(UnknownSession):
+        store.wish(SESSION, base)
 
 
 def test_a_session_comes_back_as_it_was_created(store: TranscriptStore) -> None:

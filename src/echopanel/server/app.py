@@ -74,7 +74,7 @@ class Server:
         return self
 
     async def start(self) -> None:
-        """Load the model, then take up the sessions that an earlier process left unfinished.
+        """Load the model, then take up what an earlier process left unfinished: sessions and second passes.
 
         Raises:
             ModelUnavailable: the model cannot be used.
@@ -82,6 +82,7 @@ class Server:
         """
         await self.engine.start()
         await self.sessions.recover()
+        await self.refinery.take_up()
 
     async def __aexit__(self, *_: object) -> None:
         await self.refinery.close()

@@ -25,6 +25,7 @@ from echopanel.errors import (
 )
 from echopanel.server.keeper import Keeper
 from echopanel.server.problems import problem
+from echopanel.store.transcripts import Wish
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Pass:
     error: str = ""
 
 
-class Wish(BaseModel):
+class Request(BaseModel):
     """With which model to recognise a recorded session once more; a provider if not that of live audio."""
 
     model: str = Field(max_length=MAX_NAME)
@@ -66,7 +67,7 @@ class Wish(BaseModel):
 
 
 class Refinery:
-    """Runs second passes.
+    """Runs second passes. What was asked for is done also if the server is restarted meanwhile.
 
     `plan` says, given session, model and perhaps provider, what there is to do; it blocks.
     """
@@ -95,15 +96,40 @@ class Refinery:
             Overloaded: too many wait.
             StoreError: the disk does not do its part.
         """
-        work = await self._keeper.store(self._plan, session, model, provider)
-        if work.spec.path is not None:  # a directory of the server's is not a client's to name
-            raise ModelUnavailable(model, "no such model", "take one out of the catalogue")
-        await self._engine.check_installed(work.spec)
+        work = await self._work(session, model, provider)
         found = self._passes.get(session)
         if found is not None and found.state is not PassState.FAILED:
             raise SessionRunning(session, "a second pass over it is under way")
         if len(self._tasks) >= MAX_WAITING:
             raise Overloaded(ErrorCode.OVERLOADED, f"{MAX_WAITING} second passes wait", RETRY_AFTER_S)
+        begun = self._enqueue(session, work)
+        wish = Wish(begun.provider, begun.model)
+        await self._keeper.store(self._keeper.transcripts.wish, session, wish)
+        return begun
+
+    async def take_up(self) -> None:
+        """Begin again with what an earlier process was asked for and did not finish.
+
+        Raises:
+            StoreError: the data directory cannot be read.
+        """
+        for session, wish in (await self._keeper.store(self._keeper.transcripts.wishes)).items():
+            try:
+                self._enqueue(session, await self._work(session, wish.model, wish.provider))
+            except EchoPanelError as error:
+                begun = Pass(wish.provider, wish.model, 0.0)
+                self._remember(session, begun)
+                await self._failed(session, begun, str(error))
+
+    async def _work(self, session: str, model: str, provider: str | None) -> SecondPass:
+        """What there is to do, with a model that is here."""
+        work = await self._keeper.store(self._plan, session, model, provider)
+        if work.spec.path is not None:  # a directory of the server's is not a client's to name
+            raise ModelUnavailable(model, "no such model", "take one out of the catalogue")
+        await self._engine.check_installed(work.spec)
+        return work
+
+    def _enqueue(self, session: str, work: SecondPass) -> Pass:
         captured = sum(ledger.captured for ledger in work.live.coverage.values())
         begun = Pass(work.spec.provider, work.spec.name, round(to_seconds(captured), 3))
         self._remember(session, begun)
@@ -113,7 +139,7 @@ class Refinery:
         return begun
 
     async def close(self) -> None:
-        """End what runs; nothing of it is kept."""
+        """End what runs; the next process begins with it again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -134,17 +160,21 @@ class Refinery:
                 refined = await self._engine.refine(work, self._turn, heard)
             await self._keeper.store(self._keeper.transcripts.save_refined, session, refined)
         except EchoPanelError as error:
-            self._failed(session, begun, str(error))
+            await self._failed(session, begun, str(error))
         except Exception as error:
             log.exception("second pass failed", session=session)
-            self._failed(session, begun, f"the server failed, and its log has the cause: {error!r}")
+            await self._failed(session, begun, f"the server failed, and its log has the cause: {error!r}")
         else:
             del self._passes[session]
             log.info("session refined", session=session, model=begun.model)
 
-    def _failed(self, session: str, begun: Pass, error: str) -> None:
+    async def _failed(self, session: str, begun: Pass, error: str) -> None:
         begun.state, begun.error = PassState.FAILED, error
         log.warning("second pass failed", session=session, model=begun.model, error=error)
+        try:
+            await self._keeper.store(self._keeper.transcripts.give_up_wish, session)
+        except EchoPanelError as trouble:
+            log.error("a second pass that failed will be tried again", session=session, error=str(trouble))
 
     async def _turn(self) -> None:
         """Wait while live audio needs the machine."""
@@ -157,7 +187,7 @@ def refining_routes(refinery: Refinery) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
     @router.post("/{session_id}/refine", status_code=202)
-    async def refine(session_id: str, wish: Wish) -> Response:
+    async def refine(session_id: str, wish: Request) -> Response:
         """Recognise a recorded session once more, with a bigger model."""
         try:
             begun = await refinery.begin(session_id, wish.model, wish.provider)

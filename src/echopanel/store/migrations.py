@@ -178,4 +178,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        """
+        CREATE TABLE wished (
+            number INTEGER PRIMARY KEY,
+            session TEXT NOT NULL UNIQUE REFERENCES sessions ON DELETE CASCADE,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )

@@ -68,6 +68,14 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """The model that a second pass was asked for with."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResumeRecord:
     """What a session needs to be taken up again by another process.
 

@@ -24,6 +24,7 @@ from echopanel.store.rows import (
     SessionRecord,
     SessionState,
     StoredEvent,
+    Wish,
     coverage_to_row,
     event_to_row,
     refined_to_text,
@@ -42,7 +43,15 @@ from echopanel.store.rows import (
 from echopanel.store.search import Found, search
 from echopanel.transcript import Coverage, Refined, Revision, Segment, Transcript
 
-__all__ = ["ResumeRecord", "SessionRecord", "SessionState", "StoredEvent", "TranscriptStore", "is_session_id"]
+__all__ = [
+    "ResumeRecord",
+    "SessionRecord",
+    "SessionState",
+    "StoredEvent",
+    "TranscriptStore",
+    "Wish",
+    "is_session_id",
+]
 
 FILE_NAME = "transcripts.sqlite3"
 
@@ -256,9 +265,10 @@ class TranscriptStore:
         )
 
     def save_refined(self, session: str, refined: Refined) -> None:
-        """Keep what a second pass heard; it takes the place of that of an earlier one."""
+        """Keep what a second pass heard, in place of what an earlier one did and of the wish for it."""
         with self._writing():
             self._session(session)
+            self._connection.execute("DELETE FROM wished WHERE session = ?", (session,))
             statement = "INSERT OR REPLACE INTO refined (session, result) VALUES (?, ?)"
             self._connection.execute(statement, (session, refined_to_text(refined)))
 
@@ -269,6 +279,24 @@ class TranscriptStore:
             query = "SELECT result FROM refined WHERE session = ?"
             row = self._connection.execute(query, (session,)).fetchone()
         return None if row is None else text_to_refined(row["result"])
+
+    def wish(self, session: str, wish: Wish) -> None:
+        """Keep in mind which second pass was asked for."""
+        with self._writing():
+            self._session(session)
+            statement = "INSERT OR REPLACE INTO wished (session, provider, model) VALUES (?, ?, ?)"
+            self._connection.execute(statement, (session, wish.provider, wish.model))
+
+    def give_up_wish(self, session: str) -> None:
+        """There will be no second pass, unless it is asked for again."""
+        with self._writing():
+            self._connection.execute("DELETE FROM wished WHERE session = ?", (session,))
+
+    def wishes(self) -> dict[str, Wish]:
+        """Return the second passes that were asked for and have not been done, by session, oldest first."""
+        with self._reading():
+            rows = self._connection.execute("SELECT session, provider, model FROM wished ORDER BY number")
+            return {session: Wish(provider, model) for session, provider, model in rows}
 
     # --- inside a transaction ---------------------------------------------------------------------
 
