@@ -1,25 +1,30 @@
-"""A streaming model whose processes are killed or hang: captions go on from the fallback, nothing is lost."""
+"""Streams whose processes or servers are gone or hang: captions go on from the fallback, nothing is lost."""
 
 from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from echopanel.asr.fake import Fake
-from echopanel.audio import Samples, Source
-from echopanel.config import Settings
-from echopanel.wire import messages as m
-from tests.engine.rig import silence, soon
-from tests.helpers.fake_voxtral import LETTERS
-from tests.helpers.voxtral import FakeBinary, FakeVoxtral, babble, fake_binary
+from tests.helpers.fake_realtime import FakeServer, ServedVoxtral, fake_server
+from tests.helpers.voxtral import FakeBinary, FakeVoxtral, fake_binary
+from tests.server.failover import (
+    broken_while_speaking,
+    final,
+    hung_while_speaking,
+    said,
+    speak_until_streamed,
+    streamed,
+    whole,
+)
 from tests.server.rig import Client, Served, serving, settings_of
 
-MIC = Source.MIC
+Meeting = AbstractAsyncContextManager[tuple[Served, Client]]
 
 
 @pytest.fixture
@@ -33,15 +38,42 @@ def binary(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> FakeB
     return binary
 
 
-def settings(tmp_path: Path, binary: FakeBinary) -> Settings:
-    """A scripted model stands in for `voxtral`."""
-    return settings_of(
+@pytest.fixture
+def realtime(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """The server of `voxtral-realtime`; any other provider is the scripted one."""
+    with fake_server() as server:
+        provider = ServedVoxtral(server.url)
+        monkeypatch.setattr(
+            "echopanel.engine.engine.get_provider",
+            lambda name: provider if name == "voxtral-realtime" else fake,
+        )
+        yield server
+
+
+@asynccontextmanager
+async def meeting(
+    tmp_path: Path, fake: Fake, provider: str, **sections: Mapping[str, object]
+) -> AsyncIterator[tuple[Served, Client]]:
+    """A session on a server where a scripted model stands in for a streaming one."""
+    settings = settings_of(
         tmp_path,
-        model={"provider": "voxtral"},
-        voxtral={"bin": str(binary.program), "model": binary.model},
+        model={"provider": provider},
         ladder={"fallback": "fake:spare", "dwell_s": 0.1},
         engine={"stuck_after_s": 2.0},
+        **sections,
     )
+    async with serving(settings, fake) as served, served.started(language="en") as client:
+        yield served, client
+
+
+def with_program(tmp_path: Path, fake: Fake, binary: FakeBinary) -> Meeting:
+    """The same, with the fake program."""
+    return meeting(tmp_path, fake, "voxtral", voxtral={"bin": str(binary.program), "model": binary.model})
+
+
+def with_server(tmp_path: Path, fake: Fake, server: FakeServer) -> Meeting:
+    """The same, with the fake realtime server."""
+    return meeting(tmp_path, fake, "voxtral-realtime", realtime={"urls": [server.url]})
 
 
 def send_all(binary: FakeBinary, number: signal.Signals) -> None:
@@ -51,95 +83,62 @@ def send_all(binary: FakeBinary, number: signal.Signals) -> None:
             os.kill(one["pid"], number)
 
 
-def said(seconds: float, seed: int) -> Samples:
-    """An utterance and the pause that ends it."""
-    return np.concatenate([babble(seconds, seed), silence(1.0)])
-
-
-def streamed(text: str) -> bool:
-    """Whether the fake program heard it all; the scripted model says numbers."""
-    return all(any(letter in LETTERS for letter in word) for word in text.split())
-
-
-async def final(client: Client, count: int) -> str:
-    """The text of a final, by number."""
-    await client.until(lambda: len(client.segments) >= count)
-    return client.segments[count - 1].text
-
-
-async def whole(client: Client, finals: int) -> None:
-    """End the session: all that was said is text, once and in order."""
-    coverage = (await client.stop()).coverage[MIC]
-    assert (coverage.pending, coverage.lost) == (0, 0)
-    ranges = [(one.start_sample, one.end_sample) for one in client.segments]
-    assert ranges == sorted(ranges)
-    assert sum(end - start for start, end in ranges) == coverage.transcribed
-    assert len(ranges) == finals
-
-
-async def spare_ready(served: Served) -> None:
-    """The fallback is loaded behind the first model."""
-    await soon(lambda: bool(served.fake.models) and served.server.engine._lineup.stands_in("en"))
-
-
 async def test_a_killed_process_and_the_fallback_hears_the_utterance(
     tmp_path: Path, fake: Fake, binary: FakeBinary
 ) -> None:
     """From its start, with partials; the next one has a fresh process, and the level stays."""
-    async with (
-        serving(settings(tmp_path, binary), fake) as served,
-        served.started(language="en") as client,
-    ):
-        await spare_ready(served)
-        await client.speak(said(1.5, 1))
-        assert streamed(await final(client, 1))
-        speech = said(4.0, 2)
-        await client.speak(speech[:24_000])
-        await client.until(
-            lambda: any(one.partial.segment_id == "mic-2" for one in client.of(m.PartialMessage))
-        )
-        assert not served.model.calls
-        send_all(binary, signal.SIGKILL)
-        shown = len(client.of(m.PartialMessage))
-        await client.speak(speech[24_000:40_000])
-        await client.speak(speech[40_000:48_000])
-        await client.until(lambda: bool(served.model.calls))
-        await client.until(lambda: len(client.of(m.PartialMessage)) > shown)
-        await client.speak(speech[48_000:])
-        assert not streamed(await final(client, 2))
-        count = 2
-        while not streamed(client.segments[-1].text):  # a busy machine may need more time for a process
-            await client.speak(said(1.5, count))
-            count += 1
-            await final(client, count)
-        await whole(client, count)
+    async with with_program(tmp_path, fake, binary) as (served, client):
+        text = await broken_while_speaking(served, client, lambda: send_all(binary, signal.SIGKILL))
+        assert not streamed(text)
+        await speak_until_streamed(client)
+        await whole(client)
 
 
 async def test_a_process_that_hangs_and_the_fallback_takes_over_until_it_is_well(
     tmp_path: Path, fake: Fake, binary: FakeBinary
 ) -> None:
     """Level 4 and back; meanwhile streams are not even tried."""
-    async with (
-        serving(settings(tmp_path, binary), fake) as served,
-        served.started(language="en") as client,
-    ):
-        await spare_ready(served)
-        speech = said(3.0, 1)
-        await client.speak(speech[:24_000])
-        await client.got(m.PartialMessage)
-        started = len(binary.started)  # one that is started just now is not stopped
-        send_all(binary, signal.SIGSTOP)
-        await client.speak(speech[24_000:])
-        assert not streamed(await final(client, 1))
-        await client.until(lambda: any(flow.level == 4 for flow in client.of(m.Flow)))
-        flow = next(flow for flow in client.of(m.Flow) if flow.level == 4)
-        assert flow.plan == "fallback model (spare)"
-        assert flow.reason.startswith("model hangs: the recogniser did not answer within")
-        await client.until(lambda: client.of(m.Flow)[-1].level == 0)
-        assert len(binary.started) > started
-        count = 1
-        while not streamed(client.segments[-1].text):
-            await client.speak(said(1.5, 10 + count))
-            count += 1
-            await final(client, count)
-        await whole(client, count)
+    async with with_program(tmp_path, fake, binary) as (served, client):
+        started: list[int] = []
+
+        def stop() -> None:
+            started.append(len(binary.started))  # one that is started just now is not stopped
+            send_all(binary, signal.SIGSTOP)
+
+        assert not streamed(await hung_while_speaking(served, client, stop))
+        assert len(binary.started) > started[0]
+        await speak_until_streamed(client)
+        await whole(client)
+
+
+async def test_a_server_that_is_gone_and_the_fallback_hears_what_is_said_until_it_is_back(
+    tmp_path: Path, fake: Fake, realtime: FakeServer
+) -> None:
+    """The utterance in which its connections were cut from its start, with partials; and the next one."""
+    async with with_server(tmp_path, fake, realtime) as (served, client):
+
+        def kill() -> None:
+            realtime.faults.status = 503
+            realtime.faults.drop_s = 0.0
+
+        assert not streamed(await broken_while_speaking(served, client, kill))
+        await client.speak(said(1.5, 3))
+        assert not streamed(await final(client, 3))
+        realtime.faults.status = 0
+        await speak_until_streamed(client)
+        await whole(client)
+
+
+async def test_a_server_that_hangs_and_the_fallback_takes_over_until_it_is_well(
+    tmp_path: Path, fake: Fake, realtime: FakeServer
+) -> None:
+    """Level 4 and back, with a connection of its own."""
+    async with with_server(tmp_path, fake, realtime) as (served, client):
+
+        def hang() -> None:
+            realtime.faults.hang_s = 0.0
+
+        assert not streamed(await hung_while_speaking(served, client, hang))
+        assert realtime.connections > 1
+        await speak_until_streamed(client)
+        await whole(client)
