@@ -190,6 +190,16 @@ def test_a_session_ends_and_may_go_on(store: TranscriptStore) -> None:
     assert store.session(SESSION).state is SessionState.ENDED
 
 
+def test_a_session_does_not_end_before_it_began(store: TranscriptStore) -> None:
+    """Also when the clock was set back meanwhile, whether it is stopped or ended then."""
+    store.create_session(record())
+    store.end_session(SESSION, NOON - timedelta(hours=2))
+    assert store.session(SESSION).ended == NOON
+    store.create_session(record(OTHER))
+    store.stop_session(OTHER, NOON - timedelta(hours=2), ResumeRecord("0" * 64, (Source.MIC,)))
+    assert store.session(OTHER).ended == NOON
+
+
 def test_what_is_needed_to_go_on_is_kept_for_sessions_that_never_ended(store: TranscriptStore) -> None:
     """The newest record of each live session, until it ends."""
     store.create_session(record(OTHER))

@@ -167,7 +167,8 @@ class TranscriptStore:
     def stop_session(self, session: str, ended: datetime, record: ResumeRecord) -> None:
         """Note that a session takes no more audio, and what is needed to complete it."""
         self.save_resume(session, record)
-        self._update("UPDATE sessions SET ended = ? WHERE id = ?", time_to_text(ended), session)
+        # A clock that was set back must not let a session end before it began.
+        self._update("UPDATE sessions SET ended = max(created, ?) WHERE id = ?", time_to_text(ended), session)
 
     def end_session(self, session: str, ended: datetime, state: SessionState = SessionState.ENDED) -> None:
         """Note that a session is over, since `ended` unless it was stopped earlier, and how.
@@ -176,7 +177,8 @@ class TranscriptStore:
         a session without either.
         """
         update = (
-            "UPDATE sessions SET ended = CASE state WHEN 'live' THEN coalesce(ended, ?1) ELSE ?1 END, "
+            "UPDATE sessions "
+            "SET ended = max(created, CASE state WHEN 'live' THEN coalesce(ended, ?1) ELSE ?1 END), "
             "state = ?2 WHERE id = ?3"
         )
         with schema.durably(self._connection):
