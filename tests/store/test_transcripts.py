@@ -192,7 +192,6 @@ def test_a_session_ends_and_may_go_on(store: TranscriptStore) -> None:
 
 def test_a_session_does_not_end_before_it_began(store: TranscriptStore) -> None:
     """Also when the clock was set back meanwhile, whether it is stopped or ended then."""
-    store.create_session(record())
     store.end_session(SESSION, NOON - timedelta(hours=2))
     assert store.session(SESSION).ended == NOON
     store.create_session(record(OTHER))
