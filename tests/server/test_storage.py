@@ -134,6 +134,20 @@ async def test_a_disk_that_hangs_shows(tmp_path: Path, fake: Fake, monkeypatch: 
         await well(served)
 
 
+async def test_a_bug_that_ends_the_writing_shows(
+    tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is acknowledged that is not written; the log has the cause, and health says what to do."""
+    async with serving(settings_of(tmp_path), fake) as served, served.started() as client:
+        monkeypatch.setattr(served.server.keeper, "write", lambda: 1 / 0)
+        await client.speak(talk(0.5))
+        async with asyncio.timeout(PATIENCE_S):
+            while "restart it" not in (await health(served))[2]:
+                pass
+        assert client.acked == 0
+        monkeypatch.undo()
+
+
 async def test_what_is_worse_comes_first(tmp_path: Path, fake: Fake) -> None:
     """A model that is not there is the news, whatever the disk says."""
     async with serving(settings_of(tmp_path, engine=NO_CACHE), fake, start=False) as served:

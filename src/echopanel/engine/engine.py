@@ -28,6 +28,7 @@ from echopanel.engine.signal import Signal
 from echopanel.engine.standin import StandIn
 from echopanel.engine.streaming import StreamingPipeline
 from echopanel.engine.streams import Streams
+from echopanel.engine.tasks import background
 from echopanel.errors import ErrorCode, Overloaded
 from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.policy.clock import SessionClock
@@ -113,8 +114,8 @@ class Engine:
         Raises:
             ModelUnavailable: it cannot be used, with what to do.
         """
-        self._tasks.append(asyncio.create_task(self._watch(), name="engine watchdog"))
-        self._tasks.append(asyncio.create_task(self._tick(), name="engine tick"))
+        self._tasks.append(background(self._watch(), "engine watchdog"))
+        self._tasks.append(background(self._tick(), "engine tick"))
         match self.settings.load_strategy:
             case LoadStrategy.EAGER:
                 await self.load()

@@ -12,6 +12,7 @@ from echopanel import __version__
 from echopanel.config import Settings
 from echopanel.engine.calibrations import Calibrations
 from echopanel.engine.engine import Engine
+from echopanel.engine.tasks import background
 from echopanel.errors import ErrorCode, NoRecording, SessionRunning, StoreError, UnknownSession
 from echopanel.machine.detect import detect
 from echopanel.server.auth import Guard
@@ -70,7 +71,10 @@ class Server:
         return f"<Server {self.engine!r} {self.sessions!r}>"
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self._expire())]
+        self._tasks = [
+            background(self.keeper.run(), "journal", self.storage.gave_up),
+            background(self._expire(), "expiry of sessions"),
+        ]
         return self
 
     async def start(self) -> None:

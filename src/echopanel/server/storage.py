@@ -22,12 +22,19 @@ class Storage:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._found = ""
+        self._given_up = ""
 
     def __repr__(self) -> str:
         return f"<Storage {self._found or 'well'}>"
 
+    def gave_up(self, error: BaseException) -> None:
+        """Nothing is written any more, because of a bug of ours; from now on there is trouble."""
+        self._given_up = f"the server failed, and its log has the cause: {error!r}; restart it"
+
     async def trouble(self) -> str:
         """Why the disk does not take audio or text now; "" while it does."""
+        if self._given_up:
+            return self._given_up
         refusals = (entry.session.refused for entry in self._roster)
         return next(filter(None, refusals), "") or await self._look_again()
 

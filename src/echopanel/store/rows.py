@@ -81,8 +81,8 @@ class ResumeRecord:
 
     `token_sha256`: hexadecimal; the token itself is the client's. `origin_ms`: the capture time that counts
     as zero on the session clock, once it is known; `offsets`: seconds by which each source is ahead of its
-    nominal time there. `stopped`: the sample where each source ended, once the
-    client has said so and left the rest to us.
+    nominal time there. `stopped`: the sample where each source ended, once the client has said so and left
+    the rest to us.
     """
 
     token_sha256: str
@@ -94,6 +94,9 @@ class ResumeRecord:
     origin_ms: float | None = None
     offsets: dict[Source, float] = field(default_factory=dict)
     stopped: dict[Source, int] | None = None
+
+
+_RESUME: Constant = TypeAdapter(ResumeRecord)
 
 
 class _Kind(StrEnum):
@@ -123,12 +126,14 @@ REPLACE_COVERAGE: Constant = """
 
 def resume_to_text(record: ResumeRecord) -> str:
     """As JSON."""
-    return TypeAdapter(ResumeRecord).dump_json(record).decode()
+    text: bytes = _RESUME.dump_json(record)
+    return text.decode()
 
 
 def text_to_resume(text: str) -> ResumeRecord:
     """The inverse of `resume_to_text`."""
-    return TypeAdapter(ResumeRecord).validate_json(text)
+    record: ResumeRecord = _RESUME.validate_json(text)
+    return record
 
 
 def refined_to_text(refined: Refined) -> str:
