@@ -63,6 +63,16 @@ def test_an_echo_does_not_flash_by(screen: tuple[Captions, io.StringIO]) -> None
     assert captions.__rich__().plain == "[00:01:01] You:  to you\n"
 
 
+def test_words_that_are_taken_back_leave_no_empty_line(screen: tuple[Captions, io.StringIO]) -> None:
+    """Also where everything is shown."""
+    captions, printed = screen
+    everything = Captions(Console(file=printed), LABELS, show_bleed=True)
+    for one in (captions, everything):
+        one.show(partial("", "hm"))
+        one.show(partial("", ""))
+        assert one.__rich__().plain == ""
+
+
 def test_a_final_takes_the_place_of_its_partial(screen: tuple[Captions, io.StringIO]) -> None:
     """The line scrolls by once; an utterance that began meanwhile stays."""
     captions, printed = screen

@@ -157,8 +157,10 @@ class Captions:
     def show(self, event: Shown) -> None:
         """Take in an event and print what stays."""
         match event:
-            case Partial():
+            case Partial() if event.text:
                 self._open[event.source] = event
+            case Partial():  # taken back
+                self._close(event.source, event.segment_id)
             case Final(segment):
                 self._close(segment.source, segment.id)
             case Flow():
