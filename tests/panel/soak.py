@@ -1,7 +1,8 @@
-"""A long meeting in a real browser, with figures: `make soak`, or `python -m tests.panel.soak SECONDS`.
+"""A long meeting in a real browser, with figures: `python -m tests.panel.soak SECONDS DIRECTORY`.
 
 Microphone and a recording, real server and model; a transcript of two hours is loaded beside it, and the
-server is killed and started again in the middle. Prints one JSON object.
+server is killed and started again in the middle. Prints one JSON object. What was played, sent and heard
+stays in DIRECTORY.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ from typing import Any
 from playwright.async_api import CDPSession, Page, expect
 
 from echopanel.audio import SAMPLE_RATE, Source
-from echopanel.bench.align import align
+from echopanel.bench.align import align, blocks
 from echopanel.bench.shown import shown_since
 from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent, TranscriptStore
 from echopanel.transcript import Coverage, Final, Segment
 from tests.e2e.programs import echopanel, serving
-from tests.helpers.speech import load_two_cities, wer
+from tests.helpers.speech import load_two_cities, normalised, wer
 from tests.panel.conftest import chromium
 from tests.panel.dialogue import Track, dialogue
 
@@ -127,12 +128,12 @@ async def soak(seconds: float, directory: Path) -> dict[str, Any]:
         await page.add_init_script(SPY)
         cdp = await context.new_cdp_session(page)
         await cdp.send("Performance.enable")
-        with serving(data) as server:
+        with serving(data, "--record") as server:
             await page.goto(server.url)
             heap = await listen(page, cdp, others, 0.5 * seconds)
             server.stop(signal.SIGKILL)
             await expect(page.locator("#status-text")).to_contain_text("Reconnecting", timeout=30_000)
-            with serving(data, "--port", str(server.port)):
+            with serving(data, "--record", "--port", str(server.port)):
                 await expect(page.locator("#status-text")).to_have_text("Live", timeout=60_000)
                 for _ in range(int(0.5 * seconds / SAMPLE_EVERY_S)):
                     await asyncio.sleep(SAMPLE_EVERY_S)
@@ -155,8 +156,8 @@ async def soak(seconds: float, directory: Path) -> dict[str, Any]:
         "states": spied["states"],
         "heap_mb": heap,
         **long_tasks(spied["tasks"]),
-        "mic": figures(mic, "mic", said[mic.path], spied),
-        "system": figures(others, "system", said[others.path], spied),
+        "mic": figures(mic, "mic", said[mic.path], spied, data),
+        "system": figures(others, "system", said[others.path], spied, data),
     }
 
 
@@ -170,19 +171,45 @@ def long_tasks(tasks: Sequence[Sequence[float]]) -> dict[str, Any]:
     }
 
 
-def figures(track: Track, source: str, said: str, spied: dict[str, Any]) -> dict[str, Any]:
-    """How right the text is, beside the command line's, and how soon its words were shown, in seconds."""
-    alone = echopanel("transcribe", track.path)
-    assert alone.returncode == 0, alone.stderr
+def figures(track: Track, source: str, said: str, spied: dict[str, Any], data: Path) -> dict[str, Any]:
+    """How right the text is, beside the command line's, and how soon its words were shown, in seconds.
+
+    `wer_cli_sent` is the command line's on what the page has sent: it tells what capture costs from what
+    hearing it live does.
+    """
+    by_file = transcribed(track.path)
     lags = first_shown(track, source, spied)
     return {
         "wer": round(wer(track.text, said), 4),
-        "wer_cli": round(wer(track.text, re.sub(r"\[[\d:]+\]", "", alone.stdout)), 4),
+        "wer_cli": round(wer(track.text, by_file), 4),
+        "wer_cli_sent": round(wer(track.text, transcribed(sent(data, source))), 4),
         "words": len(track.text.split()),
         "words_timed": len(lags),
         "first_shown_p50_s": round(statistics.median(lags), 2) if lags else None,
         "first_shown_p95_s": round(statistics.quantiles(lags, n=20)[-1], 2) if len(lags) > 1 else None,
+        "page_differs": list(differing(by_file, said)),
     }
+
+
+def transcribed(path: Path) -> str:
+    """The command line's text of a recording."""
+    alone = echopanel("transcribe", path)
+    assert alone.returncode == 0, alone.stderr
+    return re.sub(r"\[[\d:]+\]", "", alone.stdout)
+
+
+def sent(data: Path, source: str) -> Path:
+    """What the server got of a source."""
+    return next((data / "recordings").glob(f"*.{source}.flac"))
+
+
+def differing(by_file: str, said: str) -> Iterator[str]:
+    """Where the page has other words than the command line: "word before: theirs -> the page's"."""
+    theirs, pages = normalised(by_file).split(), normalised(said).split()
+    for one, other in blocks(theirs, pages):
+        here, there = " ".join(theirs[place] for place in one), " ".join(pages[place] for place in other)
+        if here != there:
+            yield f"{theirs[one.start - 1] if one.start else ''}: {here} -> {there}"
 
 
 def first_shown(track: Track, source: str, spied: dict[str, Any]) -> list[float]:
@@ -209,7 +236,14 @@ def normal(text: str) -> list[str]:
     return [word for part in text.lower().split() if (word := re.sub(r"[^\w']", "", part))] or [""]
 
 
-if __name__ == "__main__":
+def main(seconds: str = "300", directory: str | None = None) -> None:
+    """Print the figures."""
     with tempfile.TemporaryDirectory() as temporary:
-        result = asyncio.run(soak(float(sys.argv[1]) if len(sys.argv) > 1 else 300.0, Path(temporary)))
+        kept = Path(directory or temporary)
+        kept.mkdir(parents=True, exist_ok=True)
+        result = asyncio.run(soak(float(seconds), kept))
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
