@@ -5,6 +5,8 @@ import { panel } from "./shared.mjs";
 const { Client } = await panel("client.js");
 const { Phase } = await panel("phase.js");
 
+const LIMITS = { max_message_bytes: 65536, max_frame_samples: 1600 };
+
 let sockets;
 let now;
 let messages;
@@ -37,7 +39,7 @@ class FakeSocket {
   ready({ resumed = false, next = 0, credit = 160000, session = "s1" } = {}) {
     this.onopen();
     this.say({
-      type: "ready", version: 1, session, resume_token: "t1", resumed, limits: {}, model: "tiny",
+      type: "ready", version: 1, session, resume_token: "t1", resumed, limits: LIMITS, model: "tiny",
       sources: { mic: { next, credit }, system: { next: 0, credit } },
     });
   }
@@ -94,6 +96,17 @@ test("no more is sent than credit allows, and the rest as soon as it does", () =
   sockets[0].say({ type: "ack", source: "mic", sample: 1000, credit: 2500 });
   assert.equal(sent(), 2500);
   assert.equal(client.unsentS, 1500 / 16000);
+});
+
+test("frames are longer while the server decodes rarely", () => {
+  const client = make();
+  sockets[0].ready();
+  client.send(frame(0));
+  sockets[0].say({ type: "flow", level: 1, chunk_interval_s: 1, sources: {} });
+  for (let start = 800; start < 4800; start += 800) client.send(frame(start));
+  assert.deepEqual(sockets[0].of("audio").map(({ count }) => count), [800, 1600, 1600]);
+  client.stop();
+  assert.deepEqual(sockets[0].of("audio").at(-1).count, 800);
 });
 
 test("a socket that is full is left alone", () => {

@@ -12,6 +12,7 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Source
 from echopanel.errors import RemoteProtocolError
 from echopanel.policy.backoff import Backoff
 from echopanel.policy.breaker import Breaker
+from echopanel.policy.framing import least_s
 from echopanel.policy.heartbeat import Heartbeat
 from echopanel.policy.replay import Replay, ReplayLimits
 from echopanel.policy.retry import Retry
@@ -21,6 +22,7 @@ from echopanel.wire.closing import CLOSING
 from echopanel.wire.codec import decode, encode
 from echopanel.wire.credit import Credit
 from echopanel.wire.states import SENDER, TRANSITIONS, Role, State
+from tests.panel.outgoing_script import outgoing_script
 from tests.wire.examples import EXAMPLES
 
 Json = dict[str, Any]
@@ -56,6 +58,8 @@ def vectors(seed: int = 1) -> Json:
         "retry": [retry_script(random) for _ in range(40)],
         "heartbeat": [heartbeat_script(random) for _ in range(20)],
         "replay": [replay_script(random) for _ in range(60)],
+        "framing": [[interval, least_s(interval)] for interval in (0.0, 0.3, 0.99, 1.0, 1.7, 4.0, 8.0)],
+        "outgoing": [outgoing_script(random) for _ in range(60)],
         "credit": [credit_script(random) for _ in range(40)],
         "transcripts": [transcript_vector(random) for _ in range(60)],
     }

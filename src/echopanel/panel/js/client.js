@@ -1,11 +1,10 @@
 import { PATH, SAMPLE_RATE, VERSION } from "./codec.js";
 import { Connection, State } from "./connection.js";
 import { Link } from "./link.js";
+import { Outgoing } from "./outgoing.js";
 import { Phase } from "./phase.js";
-import { Replay } from "./replay.js";
 
 const HOPELESS = new Set([Phase.LOST, Phase.DENIED, Phase.REFUSED]);
-const PIECE_SAMPLES = 1600; // what is sent at a time when catching up
 const BUFFERED_BYTES = 256 * 1024; // so much may wait in the socket
 
 /**
@@ -16,9 +15,7 @@ const BUFFERED_BYTES = 256 * 1024; // so much may wait in the socket
  */
 export class Client {
   session = null; // what `ready` said of the session
-  stopping = false;
-  #replays;
-  #leaps = new Set(); // sources whose next piece follows something that was never captured for this session
+  #outgoing;
   #link;
   #wire = null;
   #continues = null;
@@ -27,7 +24,7 @@ export class Client {
   /** `url` is the server's http(s) address; `now` gives seconds on a clock that only goes forward. */
   constructor({ url, token, sources, title = "", now, random, onChange, onMessage }) {
     this.#options = { sources, title, now, onChange, onMessage };
-    this.#replays = new Map(sources.map((source) => [source, new Replay()]));
+    this.#outgoing = new Outgoing(sources);
     this.#link = new Link({
       url, token, now, random,
       path: () => PATH,
@@ -57,14 +54,19 @@ export class Client {
     return this.#link.token;
   }
 
+  /** Whether there is no more audio to come. */
+  get stopping() {
+    return this.#outgoing.stopping;
+  }
+
   /** Seconds of audio that were captured and not sent yet, of the source that has most. */
   get unsentS() {
-    return Math.max(...Array.from(this.#replays.values(), (replay) => replay.unsent)) / SAMPLE_RATE;
+    return this.#outgoing.unsent / SAMPLE_RATE;
   }
 
   /** Seconds of audio that had to be thrown away because the server was gone for too long. */
   get droppedS() {
-    return [...this.#replays.values()].reduce((sum, replay) => sum + replay.dropped, 0) / SAMPLE_RATE;
+    return this.#outgoing.dropped / SAMPLE_RATE;
   }
 
   /** Opens the session. */
@@ -75,7 +77,7 @@ export class Client {
   /** Captured audio; it is kept until the server has it. */
   send(frame) {
     if (this.stopping) return;
-    this.#replays.get(frame.source).append(frame);
+    this.#outgoing.add(frame);
     this.tick();
   }
 
@@ -85,7 +87,7 @@ export class Client {
       this.abandon();
       return;
     }
-    this.stopping = true;
+    this.#outgoing.stopping = true;
     this.#options.onChange(this);
     this.#pump();
   }
@@ -137,7 +139,8 @@ export class Client {
     const message = this.#wire.receive(data);
     if (message === null) return;
     if (message.type === "ready") this.#ready(message);
-    if (message.type === "ack") this.#replays.get(message.source)?.acknowledge(message.sample);
+    if (message.type === "ack") this.#outgoing.acknowledge(message.source, message.sample);
+    if (message.type === "flow") this.#outgoing.follow(message.chunk_interval_s);
     if (this.session !== null) this.session.lastEvent = this.#wire.lastEvent;
     this.#options.onMessage(message);
     if (message.type === "stopped") this.#link.close();
@@ -150,15 +153,7 @@ export class Client {
 
   #ready(message) {
     this.session = { id: message.session, resumeToken: message.resume_token, lastEvent: 0, model: message.model };
-    this.#leaps.clear();
-    for (const [source, at] of Object.entries(message.sources)) {
-      const replay = this.#replays.get(source);
-      if (!message.resumed) replay.settle(); // an earlier session has it
-      replay.acknowledge(at.next);
-      replay.rewind(at.next);
-      // A new session in the middle of a meeting never captured what came before it.
-      if (!message.resumed && replay.position > at.next) this.#leaps.add(source);
-    }
+    this.#outgoing.restart(message);
     this.#link.ready();
   }
 
@@ -184,30 +179,9 @@ export class Client {
   /** Sends what may be sent now: audio as credit and socket allow, `stop` behind all of it. */
   #pump() {
     while (this.phase === Phase.LIVE && this.#wire.state === State.LIVE && this.#link.takes(BUFFERED_BYTES)) {
-      const message = this.#nextAudio() ?? this.#lastWord();
+      const message = this.#outgoing.next(this.#wire);
       if (message === null) return;
       this.#say(message);
     }
-  }
-
-  /** A piece of the source that is furthest behind among those that may send. */
-  #nextAudio() {
-    let behind = null;
-    for (const [source, replay] of this.#replays) {
-      const first = replay.peek();
-      if (first === undefined || this.#wire.allowance(source, replay.position) === 0) continue;
-      if (behind === null || first.capturedMs < behind.peek().capturedMs) behind = replay;
-    }
-    if (behind === null) return null;
-    const allowance = this.#wire.allowance(behind.peek().source, behind.position);
-    const frame = behind.take(Math.min(allowance, PIECE_SAMPLES));
-    if (this.#leaps.delete(frame.source)) frame.skipped = true;
-    return { type: "audio", frame };
-  }
-
-  #lastWord() {
-    const replays = [...this.#replays];
-    if (!this.stopping || replays.some(([, replay]) => replay.unsent > 0)) return null;
-    return { type: "stop", captured: Object.fromEntries(replays.map(([source, replay]) => [source, replay.end])) };
   }
 }

@@ -50,7 +50,7 @@ const FIELDS = {
   final: { event: "number", segment: "string", source: "string", start: "number", text: "string" },
   revision: { event: "number", replaces: "array", segments: "array" },
   gap: { event: "number", source: "string", start_sample: "number", end_sample: "number", status: "string" },
-  flow: { level: "number", sources: "object" },
+  flow: { level: "number", chunk_interval_s: "number", sources: "object" },
   flushed: { id: "string" },
   watching: { session: "string", last_event: "number" },
   stopped: { session: "string", coverage: "object" },
