@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from echopanel.asr.fake import Script
 from echopanel.audio import SAMPLE_RATE, Source
 from echopanel.errors import ErrorCode
 from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent, TranscriptStore
@@ -19,7 +20,7 @@ from echopanel.transcript import Coverage, Final, LostRange, Refined, Segment
 from echopanel.wire.messages import Error
 from tests.panel.axe import check
 from tests.panel.waiting import PATIENCE, STATES, told
-from tests.server.rig import Served, quicken, serving, settings_of, talk
+from tests.server.rig import Served, meeting, quicken, serving, settings_of, talk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,11 +53,12 @@ def utterance(number: int, text: str) -> StoredEvent:
 
 @asynccontextmanager
 async def running(
-    path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None = None
+    path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None = None, *, record: bool = False
 ) -> AsyncIterator[Served]:
     """A server with two meetings in its history."""
     fake = quicken(monkeypatch)
-    async with serving(settings_of(path, server={"token": token}), fake) as served:
+    settings = settings_of(path, server={"token": token}, store={"record": record})
+    async with serving(settings, fake) as served:
         await served.server.keeper.store(remember, served.server.keeper.transcripts)
         yield served
 
@@ -184,6 +186,41 @@ async def test_a_meeting_that_was_heard_once_more_has_several_texts(
         await page.goto(f"http://127.0.0.1:{served.port}/#/session/{BUDGET}/10.0")
         await expect(lines).to_have_text(list(SAID))
         await expect(page.locator(".sought .said")).to_have_text(SAID[0])
+
+
+async def test_a_recorded_meeting_is_heard_once_more_at_the_press_of_a_button(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    """A model is chosen, the page tells how far it is, and shows the better text when it is there."""
+    async with running(tmp_path, monkeypatch, record=True) as served:
+        served.model._script = Script(text=lambda _: "mumbling")
+        session = (await meeting(served)).session
+        served.model._script = Script()
+        monkeypatch.setattr("echopanel.engine.engine.IDLE_BELOW", -1.0)
+        async with opened(browser, served, f"#/session/{session}") as page:
+            lines, facts = page.locator("#past-lines .said"), page.locator("#facts")
+            await expect(lines.first).to_have_text("mumbling")
+            await page.get_by_role("button", name="Improve text").click()
+            await check(page, 1000)
+            dialog = page.get_by_role("dialog")
+            await dialog.get_by_label("Model").select_option("tiny.en")
+            await dialog.get_by_role("button", name="Improve text").click()
+            await expect(facts).to_contain_text("second pass with tiny.en: 0 %")
+            await expect(page.get_by_role("progressbar", name="Second pass")).to_be_visible()
+            await expect(page.locator("#refine")).to_be_hidden()
+            await check(page, 1000)
+            monkeypatch.setattr("echopanel.engine.engine.IDLE_BELOW", 10.0)
+            await expect(lines.first).to_contain_text("w0")
+            await expect(page.get_by_label("Which text")).to_have_value("merged")
+            await expect(page.get_by_role("progressbar")).to_have_count(0)
+            await expect(page.get_by_role("button", name="Improve again")).to_be_visible()
+
+
+async def test_what_was_not_recorded_cannot_be_heard_once_more(served: Served, browser: Browser) -> None:
+    """And so it is not offered."""
+    async with opened(browser, served, f"#/session/{BUDGET}") as page:
+        await expect(page.locator("#delete")).to_be_visible()
+        await expect(page.locator("#refine")).to_be_hidden()
 
 
 async def test_a_note_does_not_move_what_is_about_to_be_pressed(served: Served, browser: Browser) -> None:

@@ -4,7 +4,7 @@ import { panel, vectors } from "./shared.mjs";
 
 const { Transcript, clock } = await panel("transcript.js");
 const { Phase } = await panel("phase.js");
-const { describePass, isUnderWay, messagesOf } = await panel("edition.js");
+const { describePass, isUnderWay, messagesOf, progressOf } = await panel("edition.js");
 const { describeGap, quality } = await panel("quality.js");
 const { describe, describeIdle, describeRefusal, describeWatching } = await panel("status.js");
 const { summarise } = await panel("words.js");
@@ -87,9 +87,10 @@ test("an exported text becomes the lines that it was made of", () => {
 });
 
 test("a second pass is told of while it is not done", () => {
-  const told = (state) => describePass({ state, model: "base", error: "no disk" });
+  const told = (state) => describePass({ state, model: "base", error: "no disk", heard_s: 25.9, total_s: 60 });
   assert.deepEqual([describePass(null), told("done")], [null, null]);
-  assert.match(told("running"), /base/);
+  assert.match(told("running"), /base: 43 %/);
+  assert.deepEqual([null, { heard_s: 30, total_s: 60 }, { heard_s: 1, total_s: 0 }].map(progressOf), [0, 0.5, 0]);
   assert.match(told("failed"), /no disk/);
   assert.deepEqual([isUnderWay({ state: "waiting" }), isUnderWay({ state: "done" }), isUnderWay(null)], [true, false, false]);
 });

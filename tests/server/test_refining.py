@@ -60,6 +60,7 @@ async def test_a_second_pass_replaces_the_live_text_in_exports(recorded: Setting
         live = await text(served, session)
         assert "mumbling" in live
         assert await about(served, session) is None
+        assert (await served.http.get(f"/v1/sessions/{session}")).json()["recorded"]
         served.model._script = Script()
         told = await refine(served, session)
         assert (told["state"], told["provider"], told["model"]) == ("done", "fake", "scripted")
@@ -112,6 +113,7 @@ async def test_a_second_pass_waits_while_live_audio_needs_the_machine(
 async def test_what_cannot_be_refined_says_why(served: Served) -> None:
     """No such session, one that runs, one without a recording, an edition that there is not."""
     session = (await meeting(served)).session
+    assert not (await served.http.get(f"/v1/sessions/{session}")).json()["recorded"]
 
     async def refusal(name: str) -> tuple[int, str]:
         answer = await served.http.post(f"/v1/sessions/{name}/refine", json=WISH)

@@ -53,10 +53,11 @@ def session_routes(roster: Roster, keeper: Keeper, refinery: Refinery) -> APIRou
 
     @router.get("/{session_id}")
     async def show(session_id: str) -> Json:
-        """One session with its ledger, and with its second pass, if there was or is one."""
+        """One session with its ledger; whether it is recorded; its second pass, if there was or is one."""
         record = await keeper.store(store.session, session_id)
-        refined = {"refined": await history.refined(session_id)}
-        return summary(record, await history.ledgers(session_id)) | refined
+        recorded = bool(await keeper.store(keeper.archive.find, session_id))
+        more = {"recorded": recorded, "refined": await history.refined(session_id)}
+        return summary(record, await history.ledgers(session_id)) | more
 
     @router.patch("/{session_id}")
     async def change(session_id: str, change: Change) -> Json:

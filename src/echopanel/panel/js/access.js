@@ -51,13 +51,22 @@ export class Access {
 
   /** Gives a session another title; returns what is known of it then. */
   async rename(id, title) {
-    const headers = { "Content-Type": "application/json" };
-    return (await this.#ask(path(id), { method: "PATCH", headers, body: JSON.stringify({ title }) })).json();
+    return (await this.#ask(path(id), { method: "PATCH", ...asJson({ title }) })).json();
   }
 
   /** Deletes a session for good. */
   async remove(id) {
     await this.#ask(path(id), { method: "DELETE" });
+  }
+
+  /** The models that are known by name: [{name, megabytes, here}]. */
+  async models() {
+    return (await (await this.#ask("/v1/models")).json()).models;
+  }
+
+  /** Asks for a second pass over a recorded session. */
+  async refine(id, model) {
+    await this.#ask(`${path(id)}/refine`, { method: "POST", ...asJson({ model }) });
   }
 
   /** One of a session's texts in one of the server's formats, as a Blob. */
@@ -79,6 +88,10 @@ export class Access {
     const problem = await response.json().catch(() => ({}));
     throw new Refusal(response.status, problem.message ?? `The server answered ${response.status}.`);
   }
+}
+
+function asJson(content) {
+  return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) };
 }
 
 function path(id) {

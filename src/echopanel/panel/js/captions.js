@@ -62,6 +62,13 @@ export class Captions {
     this.#schedule();
   }
 
+  /** When the first line in view was spoken, in seconds; null at the beginning. */
+  get place() {
+    if (this.#scroller.scrollTop === 0) return null;
+    const read = this.#read();
+    return this.#shown.find(({ item }) => item === read?.item)?.line.start ?? null;
+  }
+
   clear() {
     this.#shown = [];
     this.#known.clear();

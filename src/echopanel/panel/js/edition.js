@@ -8,9 +8,14 @@ export const EDITIONS = Object.freeze({
 /** What a second pass is doing, for the facts of a meeting; null when there is nothing to tell. */
 export function describePass(refined) {
   if (refined?.state === "waiting") return "waits for its second pass";
-  if (refined?.state === "running") return `second pass with ${refined.model} under way`;
+  if (refined?.state === "running") return `second pass with ${refined.model}: ${Math.floor(100 * progressOf(refined))} %`;
   if (refined?.state === "failed") return `second pass failed: ${refined.error}`;
   return null;
+}
+
+/** How much of the sound a second pass has heard, from 0 to 1. */
+export function progressOf(refined) {
+  return refined?.total_s > 0 ? Math.min(1, refined.heard_s / refined.total_s) : 0;
 }
 
 /** Whether a second pass goes on. */

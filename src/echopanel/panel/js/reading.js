@@ -1,12 +1,11 @@
 import { Captions } from "./captions.js";
-import { EDITIONS, describePass, isUnderWay, messagesOf } from "./edition.js";
+import { EDITIONS, describePass, messagesOf } from "./edition.js";
 import { Phase } from "./phase.js";
+import { SecondPass } from "./second-pass.js";
 import { Transcript } from "./transcript.js";
 import { Watcher } from "./watcher.js";
 import { lengthOf, when } from "./dates.js";
 import { accounted, duration } from "./words.js";
-
-const LOOK_MS = 3000; // how often to look whether a second pass is done
 
 /** One meeting to read: a kept one, or a running one that somebody else records. */
 export class Reading {
@@ -20,7 +19,7 @@ export class Reading {
   #captions;
   #marks;
   #now;
-  #looking = null;
+  #pass;
   #known = null; // what the server told of the session
   #onGone;
 
@@ -33,6 +32,11 @@ export class Reading {
     this.#onGone = onGone;
     this.#captions = new Captions({
       scroller: page("past"), list: page("past-lines"), jump: page("past-jump"), announcer: null, marks,
+    });
+    this.#pass = new SecondPass({
+      page, access, onError,
+      onKnown: (known) => this.#describe(known),
+      onDone: () => this.#improved().catch(onError),
     });
     const title = page("title");
     title.addEventListener("change", () => this.#rename(title.value).catch(onError));
@@ -87,6 +91,11 @@ export class Reading {
     }
   }
 
+  /** Shows the better text that somebody waited for, in the place where they are reading. */
+  async #improved() {
+    await this.#choose(this.edition === "live" ? "merged" : this.edition, this.#captions.place);
+  }
+
   #watch(id) {
     this.watcher = new Watcher({
       url: location.href, token: this.#access.token, session: id, now: this.#now,
@@ -104,7 +113,7 @@ export class Reading {
   close() {
     const { watcher } = this;
     this.id = this.watcher = this.#known = this.refusal = null;
-    clearTimeout(this.#looking);
+    this.#pass.close();
     watcher?.close();
     this.#page("past").hidden = true;
     this.#page("title").value = "";
@@ -145,17 +154,10 @@ export class Reading {
     const facts = [when(known.created), length, state, runs(known) ? null : text, model, describePass(known.refined)];
     this.#page("facts").textContent = facts.filter(Boolean).join(" · ");
     this.#page("edition").hidden = known.refined?.state !== "done";
-    clearTimeout(this.#looking);
-    if (isUnderWay(known.refined)) this.#looking = setTimeout(() => this.#look(known.id), LOOK_MS);
     this.#page("facts").dataset.tone = runs(known) || tone === "good" ? "idle" : tone;
     this.#page("delete").hidden = runs(known);
+    this.#pass.show(known, known.recorded && !runs(known));
     this.#page("delete-what").textContent = `“${known.title || "Untitled meeting"}” of ${when(known.created)} will be gone for good.`;
-  }
-
-  /** Looks what has become of a second pass. */
-  async #look(id) {
-    const known = await this.#access.session(id).catch(() => null);
-    if (this.id === id) this.#describe(known ?? this.#known);
   }
 
   async #rename(title) {
