@@ -36,6 +36,7 @@ class Proxy:
     """Connections to `target`; each is cut after a random number of bytes, in the middle of anything.
 
     `cuts` is how many are still to come; `refuse` is how many connections after each cut are not accepted.
+    `plain`: they may carry anything, not only one WebSocket each, and nothing can be repeated.
     """
 
     target: int
@@ -43,6 +44,7 @@ class Proxy:
     cuts: int = 0
     most_bytes: int = 200_000
     refuse: int = 0
+    plain: bool = False
     port: int = 0
     made: int = 0
     refused: int = 0
@@ -78,7 +80,7 @@ class Proxy:
         self._writers |= {writer, inner_writer}
         left = [self.chance.randrange(1, self.most_bytes)] if self.cuts > 0 else None
         pumps = [
-            asyncio.create_task(self._pump(reader, inner_writer, left, Splitter())),
+            asyncio.create_task(self._pump(reader, inner_writer, left, None if self.plain else Splitter())),
             asyncio.create_task(self._pump(inner_reader, writer, left, None)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.programs import serving
+from tests.helpers.proxy import Proxy, proxied
 from tests.helpers.speech import wer
 from tests.panel.conftest import Clip
-from tests.panel.waiting import PATIENCE
+from tests.panel.waiting import PATIENCE, STATES, told
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,6 +29,7 @@ async def page_at(browser: Browser, url: str) -> AsyncIterator[Page]:
     context = await browser.new_context(accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     page = await context.new_page()
+    await page.add_init_script(STATES)
     await page.goto(url)
     yield page
     await context.close()
@@ -97,3 +100,40 @@ async def test_a_server_that_is_killed_and_started_again_costs_no_word(
                 await stop(page)
                 assert wer(heard.text, await said(page, "mic")) <= MAX_WER
                 assert await page.locator(".gap").count() == 0
+
+
+async def test_who_reads_along_misses_nothing_over_a_cut_and_a_kill(
+    browser: Browser, heard: Clip, tmp_path: Path
+) -> None:
+    """Its network is cut, then the server is killed: it says so, and has the same lines as the speaker."""
+    with serving(tmp_path / "data") as server:
+        proxy = Proxy(server.port, Random(1), plain=True)
+        async with (
+            page_at(browser, server.url) as speaker,
+            proxied(proxy),
+            page_at(browser, f"{proxy.url}/#/history") as reader,
+        ):
+            await start(speaker)
+            await reader.get_by_role("link", name="Untitled meeting").click()
+            await told(reader, "Reading along")
+            await expect(reader.locator("#past-lines")).to_contain_text("best of times", ignore_case=True)
+            await comes_back_after(reader, proxy.cut)
+            server.stop(signal.SIGKILL)
+            await told(reader, "Reconnecting")
+            with serving(tmp_path / "data", "--port", str(server.port)):
+                await expect(reader.locator("#status-text")).to_have_text("Reading along")
+                await expect(reader.locator("#past-lines")).to_contain_text("foolishness", ignore_case=True)
+                await stop(speaker)
+                await expect(reader.locator("#status-text")).to_have_text("Saved")
+                lines = await speaker.locator("#lines .said").all_inner_texts()
+                assert wer(heard.text, " ".join(lines)) <= MAX_WER
+                await expect(reader.locator("#past-lines .said")).to_have_text(lines)
+
+
+async def comes_back_after(reader: Page, cut: Callable[[], None]) -> None:
+    """A page that reads along tells of a cut, and that it is there again; what it told of is forgotten."""
+    await reader.evaluate("states.length = 0")
+    cut()
+    await told(reader, "Reconnecting")
+    await told(reader, "Reading along")
+    await reader.evaluate("states.length = 0")

@@ -2,6 +2,9 @@ import { Framer } from "./framer.js";
 
 const REANCHOR_MS = 1000;
 const SLEPT_S = 2; // a shorter sleep is not worth a word
+// Chromium keeps ten times as much of a microphone until it is heard, and throws away what comes beyond: with its own 10 ms
+// a busy computer costs crumbs of speech. Nobody listens to us, so we may be late.
+const LATENCY_S = 0.1;
 const SETTLE_MS = 250; // the last blocks of a source are still on their way when it ends
 
 /**
@@ -26,7 +29,7 @@ export class Capture {
   /** The context of everything recorded, running; the first call has to follow a click. */
   async context() {
     if (this.#context === null) {
-      this.#context = new AudioContext();
+      this.#context = new AudioContext({ latencyHint: LATENCY_S });
       this.#heardAt = performance.now();
       await this.#context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
     }
