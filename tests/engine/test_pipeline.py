@@ -565,6 +565,41 @@ async def test_what_was_put_off_and_is_nothing_is_taken_back() -> None:
         assert (played.coverage.pending, played.coverage.transcribed) == (0, 0)
 
 
+async def test_what_is_put_off_is_not_cut_short() -> None:
+    """Utterances that are heard late end at a breath; those that nobody waits for are heard in one piece."""
+    breathing = said(speech(6.0), silence(0.4), speech(2.0), silence(1.5))
+    for live, count in ((True, 2), (False, 1)):
+        async with rigged() as rig, playing(rig, partials=False) as played:
+            rig.pace = Pace(8.0, speculate=False, live=live)
+            played.feed(breathing)
+            await played.flush()
+            assert len(played.texts) + len(played.pipeline.shed) == count
+
+
+async def test_a_repair_hears_the_speech_before_as_a_live_final_does() -> None:
+    """Its words come from a repair, or were never put off; nobody says them twice."""
+    word = said(speech(0.5), silence(0.75))
+    audio = np.tile(word, 4)
+
+    async def read(start: int, end: int) -> bytes:
+        return float_to_pcm16(audio[start:end])
+
+    async with (
+        rigged(Script(fail=lambda call: 1 <= call < 7)) as rig,
+        playing(rig, partials=False) as played,
+    ):
+        for _ in range(4):
+            played.feed(word)
+            await played.flush()
+        assert len(played.pipeline.shed) == 3
+        await played.pipeline.repair(read, give_up=False)
+        starts = [call[0].start for call in rig.calls[-3:]]
+        shed = [start for start, *_ in pending(played.events)]
+        assert all(heard < start - to_samples(0.5) for heard, start in zip(starts, shed, strict=True))
+        assert [quarters([text]) for text in played.texts] == [[0, 1], [5, 6], [10, 11], [15, 16]]
+        assert played.coverage.pending == 0
+
+
 async def test_a_repair_that_is_interrupted_forgets_nothing() -> None:
     """A disk that cannot be read, or a connection that goes away, leaves the range to the next repair."""
     async with rigged(Script(fail=lambda call: call < 4)) as rig, playing(rig, partials=False) as played:

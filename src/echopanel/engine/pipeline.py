@@ -14,7 +14,7 @@ from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_sample
 from echopanel.engine.events import NO_SPEECH, Event, Trouble
 from echopanel.engine.excerpt import Excerpt, newest, whole
 from echopanel.engine.lag import Lag
-from echopanel.engine.lead import Lead, RecentWords
+from echopanel.engine.lead import LEAD_S, Lead, RecentWords
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.options import PipelineOptions
@@ -72,6 +72,7 @@ class Pipeline:
         self._emit = emit
         self._listener = Listener(source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._lost)
         self._recent = RecentWords()
+        self._repaired = RecentWords()
         self._open: Utterance | None = None
         self._count = 0
         self._lag = Lag()
@@ -118,7 +119,8 @@ class Pipeline:
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._lag.arrived(frame.end)
-        self._listener.hurry(self._pace().hurried)
+        pace = self._pace()
+        self._listener.hurry(pace.hurried and pace.live)  # nobody waits for what is put off
         self._listener.feed(frame)
         self._ask_for_partial()
 
@@ -165,7 +167,8 @@ class Pipeline:
         async with self._repairing:
             for _ in range(len(self.shed)):
                 start, end = self.shed[0]
-                chunk = Chunk(self.source, start, pcm16_to_float(await read(start, end)))
+                first = max(0, start - to_samples(LEAD_S))
+                chunk = Chunk(self.source, first, pcm16_to_float(await read(first, end)))
                 self._count += 1
                 utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
                 utterance.last_try, utterance.chunk = give_up, chunk
@@ -288,7 +291,10 @@ class Pipeline:
         if utterance.alone:
             return None
         oldest = max(audio.start, self._unknown_until(utterance.start))
-        return self._recent.before(utterance.start, oldest, most_s)
+        lead = self._recent.before(utterance.start, oldest, most_s)
+        if utterance.deferred:  # what was put off before it may have become text since, or was never put off
+            return self._repaired.before(utterance.start, oldest, most_s) or lead
+        return lead
 
     def _unknown_until(self, sample: int) -> int:
         """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
@@ -335,7 +341,8 @@ class Pipeline:
             TranscriptionFailed: also the retry failed.
         """
         hypothesis = await self._decoded(utterance)
-        if not self._recent.echoed(hypothesis.text.split()):
+        recent = self._repaired if utterance.deferred else self._recent
+        if not recent.echoed(hypothesis.text.split()):
             return hypothesis
         utterance.alone = True
         utterance.speculation, utterance.asked = None, self._ask_final(utterance)
@@ -374,7 +381,9 @@ class Pipeline:
         segment = utterance.segment(words, end, self._clock, language)
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
-        if not utterance.deferred:
+        if utterance.deferred:
+            self._repaired.note(utterance.start, words)
+        else:
             self._recent.note(utterance.start, words)
             self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
             self._lag.shown(end)
