@@ -45,13 +45,6 @@ class RecentWords:
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
 
-    def restore(self, segment: Segment, start: float) -> None:
-        """Remember a final of an earlier process, whose first sample is at `start` on the session clock."""
-        self.note(
-            segment.start_sample,
-            (HypothesisWord(word.start - start, word.end - start, word.text) for word in segment.words),
-        )
-
     def echoed(self, texts: Sequence[str]) -> bool:
         """Whether these are the newest words over again, and no others."""
         if len(texts) < MIN_ECHO:
@@ -66,3 +59,31 @@ class RecentWords:
         if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
             return None
         return Lead(near[0][0], tuple(text for _, _, text in near))
+
+
+class LeftContext:
+    """The final words of a source: those of live speech, and those of what was put off and heard later."""
+
+    def __init__(self) -> None:
+        self._live = RecentWords()
+        self._late = RecentWords()
+
+    def restore(self, segment: Segment, start: float) -> None:
+        """Remember a final of an earlier process, whose first sample is at `start` on the session clock."""
+        self._live.note(
+            segment.start_sample,
+            (HypothesisWord(word.start - start, word.end - start, word.text) for word in segment.words),
+        )
+
+    def note(self, start: int, words: Iterable[HypothesisWord], *, deferred: bool) -> None:
+        """Remember the words of a final whose times count from sample `start`."""
+        (self._late if deferred else self._live).note(start, words)
+
+    def echoed(self, texts: Sequence[str], *, deferred: bool) -> bool:
+        """Whether these are the newest words over again, and no others."""
+        return (self._late if deferred else self._live).echoed(texts)
+
+    def before(self, start: int, oldest: int, most_s: float, *, deferred: bool) -> Lead | None:
+        """See `RecentWords.before`. What comes before something put off was put off too, or never was."""
+        late = self._late.before(start, oldest, most_s) if deferred else None
+        return late or self._live.before(start, oldest, most_s)

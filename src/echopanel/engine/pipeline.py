@@ -14,7 +14,7 @@ from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_sample
 from echopanel.engine.events import NO_SPEECH, Event, Trouble
 from echopanel.engine.excerpt import Excerpt, newest, whole
 from echopanel.engine.lag import Lag
-from echopanel.engine.lead import LEAD_S, Lead, RecentWords
+from echopanel.engine.lead import LEAD_S, Lead, LeftContext
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.options import PipelineOptions
@@ -71,8 +71,7 @@ class Pipeline:
         self._pace = pace
         self._emit = emit
         self._listener = Listener(source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._lost)
-        self._recent = RecentWords()
-        self._repaired = RecentWords()
+        self._context = LeftContext()
         self._open: Utterance | None = None
         self._count = 0
         self._lag = Lag()
@@ -132,7 +131,7 @@ class Pipeline:
         self.shed = self._listener.restore(past, context)
         self._count = past.count
         for segment in past.finals:
-            self._recent.restore(segment, self._clock.at(self.source, segment.start_sample))
+            self._context.restore(segment, self._clock.at(self.source, segment.start_sample))
 
     async def flush(self) -> None:
         """Close an open utterance here and wait until all audio taken so far is final or put off."""
@@ -291,10 +290,7 @@ class Pipeline:
         if utterance.alone:
             return None
         oldest = max(audio.start, self._unknown_until(utterance.start))
-        lead = self._recent.before(utterance.start, oldest, most_s)
-        if utterance.deferred:  # what was put off before it may have become text since, or was never put off
-            return self._repaired.before(utterance.start, oldest, most_s) or lead
-        return lead
+        return self._context.before(utterance.start, oldest, most_s, deferred=utterance.deferred)
 
     def _unknown_until(self, sample: int) -> int:
         """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
@@ -341,8 +337,7 @@ class Pipeline:
             TranscriptionFailed: also the retry failed.
         """
         hypothesis = await self._decoded(utterance)
-        recent = self._repaired if utterance.deferred else self._recent
-        if not recent.echoed(hypothesis.text.split()):
+        if not self._context.echoed(hypothesis.text.split(), deferred=utterance.deferred):
             return hypothesis
         utterance.alone = True
         utterance.speculation, utterance.asked = None, self._ask_final(utterance)
@@ -381,10 +376,8 @@ class Pipeline:
         segment = utterance.segment(words, end, self._clock, language)
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
-        if utterance.deferred:
-            self._repaired.note(utterance.start, words)
-        else:
-            self._recent.note(utterance.start, words)
+        self._context.note(utterance.start, words, deferred=utterance.deferred)
+        if not utterance.deferred:
             self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
             self._lag.shown(end)
         self._emit(Final(segment))
