@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import to_samples
 from echopanel.policy.agreement import normalise
+from echopanel.policy.ledger import Ledger
 from echopanel.transcript import Segment
 
 LEAD_S = 4.0
@@ -87,3 +88,9 @@ class LeftContext:
         """See `RecentWords.before`. What comes before something put off was put off too, or never was."""
         late = self._late.before(start, oldest, most_s) if deferred else None
         return late or self._live.before(start, oldest, most_s)
+
+
+def unknown_until(ledger: Ledger, sample: int) -> int:
+    """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
+    ends = [end for start, end in ledger.pending_ranges() if start < sample]
+    return min(max(ends, default=0), sample)

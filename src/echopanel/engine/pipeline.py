@@ -14,7 +14,7 @@ from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_sample
 from echopanel.engine.events import NO_SPEECH, Event, Trouble
 from echopanel.engine.excerpt import Excerpt, newest, whole
 from echopanel.engine.lag import Lag
-from echopanel.engine.lead import LEAD_S, Lead, LeftContext
+from echopanel.engine.lead import LEAD_S, Lead, LeftContext, unknown_until
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.options import PipelineOptions
@@ -289,13 +289,8 @@ class Pipeline:
     def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
         if utterance.alone:
             return None
-        oldest = max(audio.start, self._unknown_until(utterance.start))
+        oldest = max(audio.start, unknown_until(self.ledger, utterance.start))
         return self._context.before(utterance.start, oldest, most_s, deferred=utterance.deferred)
-
-    def _unknown_until(self, sample: int) -> int:
-        """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
-        ends = [end for start, end in self.ledger.pending_ranges() if start < sample]
-        return min(max(ends, default=0), sample)
 
     # --- text out -----------------------------------------------------------------------------------
 
