@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,12 @@ from tests.e2e.sounds import write_wav
 from tests.helpers.speech import Speech, load_corpus
 
 PAUSE_S = 0.7
-# Short utterances of two voices; a machine without the corpus has one recording, cut at its pauses.
-VOICES = ("ls_1688-142285-000", "vctk_p225_")
+# Enough read speech for five minutes in which nothing is said twice, so that no mistake counts twice. A
+# machine without the corpus has one recording, which is said again.
+VOICES = (("ls_1688-142285-000", "long_", "chapter_"), ("vctk_p225_", "jfk", "librivox_"))
+TURN_S = 8.0  # whoever has spoken for longer lets the other one speak in the next pause
+PAUSE_AFTER_WORD_S = 0.9  # from the end of a word to the end of the next
+QUIET_S = 0.05
 CUTS = ((0.0, 6.6), (6.6, 13.0), (13.0, 20.5), (20.5, 28.6), (28.6, 36.3), (36.3, 44.0))
 
 
@@ -39,14 +44,12 @@ class Track:
 
 def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
     """Both sides of a conversation of at most so many seconds; what there is is said again if need be."""
-    mic, others = turns()
+    said = in_turn(*turns())
     sides: tuple[list[Turn], list[Turn]] = ([], [])
     until = 1.0
-    said = [turn for pair in zip_longest(mic, others) for turn in enumerate(pair) if turn[1] is not None]
     number = 0
     while True:
         side, turn = said[number % len(said)]
-        assert turn is not None
         length = len(turn.samples) / SAMPLE_RATE + PAUSE_S
         if until + length > seconds:
             break
@@ -60,19 +63,48 @@ def dialogue(directory: Path, seconds: float) -> tuple[Track, Track]:
     return one, two
 
 
+def in_turn(mic: list[Turn], others: list[Turn]) -> list[tuple[int, Turn]]:
+    """Both sides, spread evenly over the conversation; each turn with the number of its side."""
+    places = [
+        (number / len(said), side, turn)
+        for side, said in enumerate((mic, others))
+        for number, turn in enumerate(said)
+    ]
+    return [(side, turn) for _, side, turn in sorted(places, key=lambda place: place[:2])]
+
+
 def turns() -> tuple[list[Turn], list[Turn]]:
     """The utterances of each side."""
     corpus = load_corpus()
     if len(corpus) > 1:
-        one, two = ([whole(speech) for speech in corpus if speech.name.startswith(voice)] for voice in VOICES)
+        one, two = ([turn for name in voice for turn in turns_of(name, corpus)] for voice in VOICES)
         return one, two
     pieces = [cut(corpus[0], start, end) for start, end in CUTS]
     return pieces[::2], pieces[1::2]
 
 
-def whole(speech: Speech) -> Turn:
-    """A recording as a turn."""
-    return Turn(speech.load(), speech.text, speech.word_times)
+def turns_of(name: str, corpus: Sequence[Speech]) -> Iterator[Turn]:
+    """The recordings whose names begin so; long ones in pieces."""
+    for speech in corpus:
+        if speech.name.startswith(name):
+            yield from (cut(speech, start, end) for start, end in pairwise(pauses(speech)))
+
+
+def pauses(speech: Speech) -> list[float]:
+    """The ends of a recording and where it can be cut into turns, in seconds."""
+    samples = speech.load()
+    found = [0.0]
+    for (_, end), (_, following) in pairwise(speech.word_times):
+        if following - end > PAUSE_AFTER_WORD_S and end - found[-1] > TURN_S:
+            found.append(end + quietest(samples[round(end * SAMPLE_RATE) : round(following * SAMPLE_RATE)]))
+    return [*found, len(samples) / SAMPLE_RATE]
+
+
+def quietest(samples: Samples) -> float:
+    """The middle of the quietest moment, in seconds."""
+    count = round(QUIET_S * SAMPLE_RATE)
+    loudness = np.convolve(samples**2, np.ones(count), "valid")
+    return (int(np.argmin(loudness)) + count / 2) / SAMPLE_RATE
 
 
 def cut(speech: Speech, start: float, end: float) -> Turn:
