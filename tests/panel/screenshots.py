@@ -37,11 +37,6 @@ HALF_A_MACHINE = (
 PHONE: ViewportSize = {"width": 380, "height": 780}
 SIDE: ViewportSize = {"width": 460, "height": 700}
 DESK: ViewportSize = {"width": 1040, "height": 760}
-REFINE = """
-    fetch(`/v1/sessions/${location.hash.split("/")[2]}/refine`, {
-      method: "POST", headers: {"Content-Type": "application/json"}, body: '{"model": "base"}',
-    })
-"""
 TITLES = {
     "long_lj001_printing.flac": "Printing class, lesson 1",
     "librivox_sense_and_sensibility.flac": "Reading circle",
@@ -170,12 +165,11 @@ async def history(studio: Studio, server: Server) -> None:
         await shoot(page, "history")
         await page.locator(".open").first.click()
         await expect(page.locator("#past-lines > li").first).to_be_visible()
-        await page.evaluate(REFINE)
-        await page.reload()
+        await page.get_by_role("button", name="Improve text").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Improve text").click()
         await expect(page.locator("#edition")).to_be_visible(timeout=60_000)
-        await page.locator("#edition").select_option("merged")
         await expect(page.locator("#past-lines > li").first).to_be_visible()
-        await asyncio.sleep(1)
+        await expect(page.locator("#note")).to_be_hidden(timeout=60_000)
         await shoot(page, "meeting")
 
 

@@ -211,6 +211,7 @@ async def test_a_recorded_meeting_is_heard_once_more_at_the_press_of_a_button(
             await check(page, 1000)
             monkeypatch.setattr("echopanel.engine.engine.IDLE_BELOW", 10.0)
             await expect(lines.first).to_contain_text("w0")
+            await expect(page.locator("#note")).to_contain_text("This is the improved text")
             await expect(page.get_by_label("Which text")).to_have_value("merged")
             await expect(page.get_by_role("progressbar")).to_have_count(0)
             await expect(page.get_by_role("button", name="Improve again")).to_be_visible()

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { panel } from "./shared.mjs";
 
 const { accounted, delay, duration } = await panel("words.js");
+const { reasonOf } = await panel("quality.js");
 const { readRoute, sessionRoute } = await panel("route.js");
 const { Marks } = await panel("marks.js");
 const { ceiling, points } = await panel("chart.js");
@@ -68,4 +69,10 @@ test("a chart ends at its right edge and leaves out what is not known", () => {
   const scale = { width: 30, height: 10, most: 2, count: 4 };
   assert.equal(points([null, 0, 5], scale), "20.0,10.0 30.0,0.0");
   assert.deepEqual([ceiling(0.1, 2), ceiling(2.1, 2), ceiling(700, 2)], [2, 5, 700]);
+});
+
+test("the server's reason has load in percent", () => {
+  const reasons = ["load 1.95", "load would be 0.6", "12 s of work queued", "asked for", ""];
+  const told = ["load 195 %", "load would be 60 %", "12 s of work queued", "asked for", ""];
+  assert.deepEqual(reasons.map((reason) => reasonOf({ reason })), told);
 });

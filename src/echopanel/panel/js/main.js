@@ -37,7 +37,7 @@ const captions = new Captions({
 });
 const past = new History({ page: byId, access, onError: refused });
 const reading = new Reading({
-  page: byId, access, marks, now, onGone: () => { location.hash = "#/history"; }, onError: refused,
+  page: byId, access, marks, now, onGone: () => { location.hash = "#/history"; }, onNote: note, onError: refused,
 });
 const isMarked = (line) => marks.has(line.key);
 const marked = new MarkedMenu(byId("marked-menu"), byId("marked"), {

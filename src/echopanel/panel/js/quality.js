@@ -21,6 +21,11 @@ export function quality({ level, plan }) {
   return LEVELS[level] ?? { name: plan, why: `Quality is reduced: ${plan}.` };
 }
 
+/** Why the server changed the quality, with load in percent, as it is shown everywhere else. */
+export function reasonOf({ reason }) {
+  return reason.replace(/^(load\D*) ([\d.]+)$/, (_, what, load) => `${what} ${Math.round(100 * load)} %`);
+}
+
 /** A gap of a transcript as a line of text. */
 export function describeGap({ status, seconds, reason }) {
   const length = seconds < 3 ? seconds.toFixed(1) : Math.round(seconds);

@@ -21,15 +21,15 @@ export class Reading {
   #now;
   #pass;
   #known = null; // what the server told of the session
-  #onGone;
+  #listener;
 
-  /** `page(id)` gives an element of the page; `onGone()` is called when the session was deleted. */
-  constructor({ page, access, marks, now, onGone, onError }) {
+  /** `page(id)` gives an element of the page; `onGone()` is called when the session was deleted, `onNote(text)` is told news. */
+  constructor({ page, access, marks, now, onGone, onNote, onError }) {
     this.#page = page;
     this.#access = access;
     this.#marks = marks;
     this.#now = now;
-    this.#onGone = onGone;
+    this.#listener = { onGone, onNote };
     this.#captions = new Captions({
       scroller: page("past"), list: page("past-lines"), jump: page("past-jump"), announcer: null, marks,
     });
@@ -94,6 +94,7 @@ export class Reading {
   /** Shows the better text that somebody waited for, in the place where they are reading. */
   async #improved() {
     await this.#choose(this.edition === "live" ? "merged" : this.edition, this.#captions.place);
+    this.#listener.onNote("This is the improved text. The list above also has the live one.");
   }
 
   #watch(id) {
@@ -167,7 +168,7 @@ export class Reading {
   async #remove() {
     await this.#access.remove(this.id);
     this.close();
-    this.#onGone();
+    this.#listener.onGone();
   }
 }
 

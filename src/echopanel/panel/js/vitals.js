@@ -1,5 +1,5 @@
 import { ceiling, draw } from "./chart.js";
-import { quality } from "./quality.js";
+import { quality, reasonOf } from "./quality.js";
 import { delay } from "./words.js";
 
 const SECONDS = 120; // of history in the charts; the server reports about once a second
@@ -44,7 +44,7 @@ export class Vitals {
     this.#write(this.#root, { lag: behind });
     const load = flow.load === undefined ? "–" : `${Math.round(flow.load * 100)} %`;
     const { name, why } = quality(flow);
-    const reason = flow.reason ? why.replace(/\.$/, ` (${flow.reason}).`) : why;
+    const reason = flow.reason ? why.replace(/\.$/, ` (${reasonOf(flow)}).`) : why;
     this.#write(this.#panel, { lag: behind, load, quality: name, model, most: `${most} s`, reason });
     this.#root.dataset.tone = flow.level > 0 ? "warn" : "idle";
     this.#root.setAttribute("aria-label", `Text is ${behind} behind. Quality: ${name}. Load: ${load}.`);
