@@ -77,7 +77,7 @@ def test_a_mac_uses_metal_where_the_build_has_it(nowhere: Path, monkeypatch: pyt
     """A build without it stays on the processor."""
     on(replace(PLAIN, metal=True), monkeypatch)
     found = survey(nowhere)
-    plain = Capabilities(True, True, 1, 30.0, None, ("cpu",))
+    plain = Capabilities(1, 30.0, ("cpu",))
     builds = {"with": replace(plain, devices=("gpu", "cpu")), "without": plain}
     infos = [ProviderInfo(name, "", "", abilities, "") for name, abilities in builds.items()]
     found = replace(found, providers=tuple(infos))

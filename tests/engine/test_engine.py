@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from echopanel.asr.fake import Fake, Script
-from echopanel.asr.provider import DecodeOptions
-from echopanel.audio import Source
+from echopanel.asr.provider import Capabilities, DecodeOptions
+from echopanel.audio import Source, to_samples
 from echopanel.engine.engine import scheduler_settings
 from echopanel.engine.events import Event
 from echopanel.engine.health import HealthStatus
+from echopanel.engine.lead import LEAD_S
 from echopanel.engine.options import PipelineOptions
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.errors import ModelUnavailable
@@ -180,6 +182,33 @@ async def test_queue_figures_are_per_source(fake: Fake) -> None:
     async with engine_of(fake, settings(queue_bound_mic=7, queue_bound_system=3)) as engine:
         assert engine.queued("s", Source.MIC) == (0, 7)
         assert engine.queued("s", Source.SYSTEM) == (0, 3)
+
+
+class Brief(Fake):
+    """A provider whose models take ten seconds at a time."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, max_chunk_seconds=10.0)
+
+
+async def test_no_utterance_is_longer_than_the_model_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with the speech before it, whatever the settings say."""
+    brief = Brief()
+    install(monkeypatch, brief)
+    events: list[Event] = []
+    async with engine_of(brief, settings()) as engine:
+        await engine.start()
+        options = PipelineOptions(DecodeOptions(), partials=False)
+        pipeline = engine.pipeline("s", Source.MIC, options, SessionClock(), events.append)
+        running = asyncio.create_task(pipeline.run())
+        for frame in frames(said(speech(25.0), silence(1.0))):
+            pipeline.feed(frame)
+        await pipeline.flush()
+        running.cancel()
+    finals = [event.segment for event in events if isinstance(event, Final)]
+    assert len(finals) == len(events) > 3
+    assert max(one.end_sample - one.start_sample for one in finals) <= to_samples(10.0 - LEAD_S)
 
 
 def test_the_scheduler_is_told_the_settings() -> None:

@@ -16,6 +16,7 @@ from echopanel.asr.provider import (
     HypothesisWord,
     Model,
     ModelSpec,
+    check_lengths,
 )
 from echopanel.audio import SAMPLE_RATE, Chunk, Samples
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
@@ -58,13 +59,10 @@ class Fake:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything, in any language."""
+        """Large batches."""
         return Capabilities(
-            word_timestamps=True,
-            prefix=True,
             max_batch=16,
             max_chunk_seconds=_MAX_SECONDS,
-            languages=None,
             devices=("cpu",),
         )
 
@@ -113,8 +111,7 @@ class FakeModel:
             self.calls.append(tuple(chunks))
         if self.closed:
             raise TranscriptionFailed("the model is closed")
-        if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > _MAX_SECONDS:
-            raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {_MAX_SECONDS:.0f} s")
+        check_lengths(chunks, _MAX_SECONDS)
         if self._script.hang(number):
             self._released.wait()
         pause = self._script.seconds_per_call + self._script.rtf * sum(chunk.seconds for chunk in chunks)

@@ -15,6 +15,7 @@ from echopanel.asr.provider import (
     HypothesisWord,
     Model,
     ModelSpec,
+    check_lengths,
 )
 from echopanel.asr.tokens import Vocabulary
 from echopanel.asr.whisper_ct2 import WhisperCt2
@@ -35,13 +36,10 @@ class FasterWhisper:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Batches, prefixes and word times; the languages depend on the model."""
+        """Batches, on what CTranslate2 runs on."""
         return Capabilities(
-            word_timestamps=True,
-            prefix=True,
             max_batch=self._tuning.max_batch,
             max_chunk_seconds=MAX_SECONDS,
-            languages=None,
             devices=("cpu", "cuda"),
         )
 
@@ -98,11 +96,7 @@ class FasterWhisperModel:
         """
         if self._closed:
             raise TranscriptionFailed("the model is closed")
-        for chunk in chunks:
-            if chunk.seconds > MAX_SECONDS:
-                raise TranscriptionFailed(
-                    f"a chunk of {chunk.seconds:.1f} s; cut it to at most {MAX_SECONDS:.0f} s"
-                )
+        check_lengths(chunks, MAX_SECONDS)
         hypotheses = [Hypothesis("", language=wanted.language, no_speech_prob=1.0) for wanted in options]
         audible = [index for index, chunk in enumerate(chunks) if chunk.samples.any()]
         passages = [self._decoder.open(chunks[index], options[index]) for index in audible]

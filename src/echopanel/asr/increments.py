@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
-from echopanel.asr.provider import HypothesisWord, Increment
+from echopanel.asr.known_words import after_prefix
+from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord, Increment
+from echopanel.audio import Chunk
 
 
-def spread(text: str, seconds: float) -> tuple[HypothesisWord, ...]:
-    """Words at even distances, for audio that was heard at once."""
-    heard = Heard()
-    heard.add(Increment(text, seconds))
-    return heard.words(seconds)
+def at_once(heard: Hypothesis, chunk: Chunk, options: DecodeOptions) -> Hypothesis:
+    """What a stream heard in a chunk: words at even distances, behind those that were known before."""
+    increments = Heard()
+    increments.add(Increment(heard.text, chunk.seconds))
+    words = after_prefix(increments.words(chunk.seconds), options.prefix.split())
+    text = " ".join(word.text for word in words)
+    return replace(heard, text=text, words=words if options.word_timestamps else ())
 
 
 class Heard:

@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from echopanel.audio import Chunk, Samples
+from echopanel.errors import TranscriptionFailed
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do; the engine asks before it relies on anything.
+    """What a provider can do, as far as others are treated differently.
 
-    `max_batch` is how many chunks one call takes gladly (1: the model loops). `streaming`: its models are
-    `StreamingModel`s, and live audio goes to them as it comes.
+    `max_batch` is how many chunks one call takes gladly (1: the model loops, and gets one). `streaming`: its
+    models are `StreamingModel`s, and live audio goes to them as it comes.
     """
 
-    word_timestamps: bool
-    prefix: bool
     max_batch: int
     max_chunk_seconds: float
-    languages: tuple[str, ...] | None
     devices: tuple[str, ...]
     streaming: bool = False
 
@@ -218,3 +216,13 @@ class Provider(Protocol):
             ModelUnavailable: with what to do.
         """
         ...
+
+
+def check_lengths(chunks: Sequence[Chunk], most_s: float) -> None:
+    """Make sure that no chunk is too long.
+
+    Raises:
+        TranscriptionFailed: one is.
+    """
+    if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > most_s:
+        raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {most_s:.0f} s")

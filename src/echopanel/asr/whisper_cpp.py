@@ -22,6 +22,7 @@ from echopanel.asr.provider import (
     HypothesisWord,
     Model,
     ModelSpec,
+    check_lengths,
 )
 from echopanel.asr.tokens import group_words
 from echopanel.asr.whisper_library import Context, Library, Token, Window, load_library
@@ -76,13 +77,10 @@ class WhisperCpp:
 
     @property
     def capabilities(self) -> Capabilities:
-        """One chunk a call; prefixes and word times; the languages depend on the model."""
+        """One chunk a call; on the devices of the installed build."""
         return Capabilities(
-            word_timestamps=True,
-            prefix=True,
             max_batch=1,
             max_chunk_seconds=MAX_SECONDS,
-            languages=None,
             devices=(*self._gpus(), "cpu"),
         )
 
@@ -170,8 +168,7 @@ class WhisperCppModel:
         """
         if self._closed:
             raise TranscriptionFailed("the model is closed")
-        if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > MAX_SECONDS:
-            raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {MAX_SECONDS:.0f} s")
+        check_lengths(chunks, MAX_SECONDS)
         return [self._transcribe(chunk, wanted) for chunk, wanted in zip(chunks, options, strict=True)]
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from echopanel.asr.catalog import Catalog
 from echopanel.asr.provider import ModelSpec
@@ -15,6 +15,7 @@ from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.engine.health import Health, HealthReport
+from echopanel.engine.lead import LEAD_S
 from echopanel.engine.lineup import Lineup
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.models import ModelHost, ModelRegistry, WarmUp
@@ -32,6 +33,7 @@ from echopanel.engine.tasks import background
 from echopanel.errors import ErrorCode, Overloaded
 from echopanel.policy.admission import Admission, Refusal, Slot
 from echopanel.policy.clock import SessionClock
+from echopanel.policy.endpoint import EndpointSettings
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import Scheduler, SchedulerSettings
 from echopanel.transcript import Refined
@@ -187,7 +189,7 @@ class Engine:
             options,
             recogniser=self._recogniser,
             vad=self._vad.stream(),
-            endpoint=self.settings.endpoint,
+            endpoint=self._endpoint,
             clock=clock,
             metrics=self.metrics,
             pace=lambda: quality.secondary_pace if put_off else quality.pace,
@@ -195,6 +197,12 @@ class Engine:
         )
         self._pipelines[pipeline] = put_off
         return pipeline
+
+    @property
+    def _endpoint(self) -> EndpointSettings:
+        """How speech is cut: also with its left context an utterance is no longer than the model can take."""
+        endpoint, most_s = self.settings.endpoint, self.host.capabilities.max_chunk_seconds - LEAD_S
+        return replace(endpoint, max_utterance_s=min(endpoint.max_utterance_s, most_s))
 
     def clock(self, origin_ms: float | None) -> SessionClock:
         """The clock of a session; `origin_ms` is the capture time that counts as zero, if it is known."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from echopanel.asr.increments import spread
-from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream
+from echopanel.asr.increments import at_once
+from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream, check_lengths
 from echopanel.asr.voxtral.pool import Pool
 from echopanel.asr.voxtral.stream import VoxtralStream
 from echopanel.audio import Chunk
@@ -56,8 +55,7 @@ class VoxtralModel:
         """
         if self._closed:
             raise TranscriptionFailed("the model is closed")
-        if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > MAX_SECONDS:
-            raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {MAX_SECONDS:.0f} s")
+        check_lengths(chunks, MAX_SECONDS)
         with self._chunks:
             return [self._hear(chunk, wanted) for chunk, wanted in zip(chunks, options, strict=True)]
 
@@ -82,5 +80,4 @@ class VoxtralModel:
             stream.close()
             raise
         self._pool.put_back(process)
-        words = spread(heard.text, chunk.seconds) if options.word_timestamps else ()
-        return replace(heard, words=words)
+        return at_once(heard, chunk, options)

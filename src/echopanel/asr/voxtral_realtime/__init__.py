@@ -15,13 +15,10 @@ class VoxtralRealtime:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Streams; it tells neither when a word was said, nor takes a language or a prefix."""
+        """Streams."""
         return Capabilities(
-            word_timestamps=False,
-            prefix=False,
             max_batch=1,
             max_chunk_seconds=MAX_SECONDS,
-            languages=None,
             devices=("cpu",),
             streaming=True,
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from echopanel.asr.increments import spread
-from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream
+from echopanel.asr.increments import at_once
+from echopanel.asr.provider import DecodeOptions, Hypothesis, Increment, Stream, check_lengths
 from echopanel.asr.voxtral_realtime.connection import Connection
 from echopanel.asr.voxtral_realtime.settings import RealtimeSettings
 from echopanel.asr.voxtral_realtime.stream import RealtimeStream
@@ -53,8 +52,7 @@ class RealtimeModel:
         """
         if self._closed:
             raise TranscriptionFailed("the model is closed")
-        if (longest := max((chunk.seconds for chunk in chunks), default=0.0)) > MAX_SECONDS:
-            raise TranscriptionFailed(f"a chunk of {longest:.1f} s; cut it to at most {MAX_SECONDS:.0f} s")
+        check_lengths(chunks, MAX_SECONDS)
         return [self._hear(chunk, wanted) for chunk, wanted in zip(chunks, options, strict=True)]
 
     def close(self) -> None:
@@ -79,5 +77,4 @@ class RealtimeModel:
             heard = stream.finish()
         finally:
             stream.close()
-        words = spread(heard.text, chunk.seconds) if options.word_timestamps else ()
-        return replace(heard, words=words)
+        return at_once(heard, chunk, options)
