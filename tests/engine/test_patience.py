@@ -1,52 +1,56 @@
-"""How long a call may take: by what calls took lately, and by how long the process had to wait."""
+"""How long a call may take: by what calls took lately, and by how long threads had to wait."""
 
 from __future__ import annotations
 
 import pytest
 
-from echopanel.engine.patience import LOOK_S, SLOWEST, UNKNOWN_RTF, Patience, Term, hastened
+from echopanel.engine.patience import HASTENED_S, LEAST_SHARE, SLOWEST, UNKNOWN_RTF, Patience, Term
 from echopanel.machine.starvation import Turns
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What threads had to wait for a processor; the last figure is now. What they ran is not to be told."""
-    waits = [0.0]
-    monkeypatch.setattr("echopanel.engine.patience.turns", lambda: Turns(waited=waits[-1]))
-    return waits
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[Turns]:
+    """What threads ran and had to wait for a processor; the last figure is now."""
+    turns = [Turns()]
+    monkeypatch.setattr("echopanel.engine.patience.turns", lambda: turns[-1])
+    return turns
 
 
-@pytest.mark.usefixtures("waits")
+@pytest.mark.usefixtures("turns")
 def test_a_call_has_several_times_what_such_calls_take_and_no_less_than_is_set() -> None:
     """Of live speech as measured lately; before that a machine is taken to be slow."""
     patience = Patience(3.0)
-    assert patience.live(1.0, 0.1, now=50.0).deadline == 53.0
-    assert patience.live(10.0, 0.1, now=50.0).deadline == 50.0 + SLOWEST * 1.0
-    assert patience.live(100.0, 0.1, now=50.0).deadline == 50.0 + 10.0 + 3.0
-    assert patience.live(10.0, 0.0, now=50.0).deadline == 50.0 + 10.0 * UNKNOWN_RTF + 3.0
+    assert repr(patience) == "<Patience of 3s [0.0s waited]>"
+    assert patience.live(1.0, 0.1, now=50.0) == Term(50.0, 3.0, 3.0 * LEAST_SHARE, Turns())
+    assert patience.live(10.0, 0.1, now=50.0).running_s == SLOWEST * 1.0
+    assert patience.live(100.0, 0.1, now=50.0).running_s == 10.0 + 3.0
+    assert patience.live(10.0, 0.0, now=50.0).running_s == 10.0 * UNKNOWN_RTF + 3.0
 
 
-@pytest.mark.usefixtures("waits")
+@pytest.mark.usefixtures("turns")
 def test_what_was_put_off_has_its_own_measure() -> None:
     """A slower model may have it."""
     patience = Patience(3.0)
     for _ in range(1000):
         patience.deferred_took(10.0, 2.0)
-    assert patience.deferred(10.0, now=0.0).deadline == pytest.approx(2.0 + 3.0)
-    assert patience.live(10.0, 0.01, now=0.0).deadline == 3.0
-    assert repr(patience) == "<Patience of 3s [0.0s waited]>"
+    assert patience.deferred(10.0, now=0.0).running_s == pytest.approx(2.0 + 3.0)
+    assert patience.live(10.0, 0.01, now=0.0).running_s == 3.0 * LEAST_SHARE
 
 
-def test_waiting_for_a_processor_is_no_hanging(waits: list[float]) -> None:
-    """Calls that run at once share the blame; what was waited before a call began does not count."""
-    patience = Patience(3.0)
-    term = patience.live(0.0, 0.1, now=10.0)
-    assert [patience.over(term, now, 1) for now in (13.0, 13.1)] == [False, True]
-    waits.append(2.0)
-    assert [patience.over(term, now, 1) for now in (15.0, 15.1)] == [False, True]
-    assert [patience.over(term, now, 2) for now in (14.0, 14.1)] == [False, True]
-    late = patience.live(0.0, 0.1, now=10.0 + LOOK_S)
-    assert patience.over(late, 13.1 + LOOK_S, 1)
+def test_waiting_for_a_processor_is_no_hanging(turns: list[Turns]) -> None:
+    """Where threads run a quarter of the time in which they are ready, a call may take four times as long."""
+    turns.append(Turns(ran=100.0, waited=100.0))
+    term = Term(10.0, least_s=4.0, running_s=2.0, turns=turns[-1])
+    assert [term.over(now) for now in (14.0, 14.1)] == [False, True]
+    turns.append(Turns(ran=100.9, waited=103.0))
+    assert [term.over(now) for now in (14.1, 17.9, 18.1)] == [False, False, True]
+
+
+def test_a_process_that_wants_no_processor_does_not_wait_for_one(turns: list[Turns]) -> None:
+    """However busy the machine is: what hangs is found as soon as on an idle one."""
+    term = Term(10.0, least_s=4.0, running_s=2.0, turns=turns[-1])
+    turns.append(Turns(ran=0.0, waited=0.05))
+    assert [term.over(now) for now in (14.0, 14.1)] == [False, True]
 
 
 def test_what_was_waited_before_is_not_expected_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,11 +60,12 @@ def test_what_was_waited_before_is_not_expected_again(monkeypatch: pytest.Monkey
     patience = Patience(3.0)
     for look in range(50):
         term = patience.live(10.0, 0.4, now=float(look))
-    assert term.deadline == pytest.approx(49.0 + SLOWEST * 1.0, rel=0.01)
+    assert term.running_s == pytest.approx(SLOWEST * 1.0, rel=0.01)
 
 
+@pytest.mark.usefixtures("turns")
 def test_a_call_to_a_model_that_hangs_has_less_time() -> None:
     """But never more than it had."""
-    term = Term(10.0, waited=1.0)
-    assert hastened(term, now=5.0) == Term(6.0, waited=1.0)
-    assert hastened(term, now=9.5) == term
+    term = Term(10.0, 4.0, 3.0, Turns())
+    assert term.hastened(11.0) == Term(10.0, 1.0 + HASTENED_S, (1.0 + HASTENED_S) * LEAST_SHARE, Turns())
+    assert term.hastened(13.9) == Term(10.0, 4.0, 2.0, Turns())

@@ -238,11 +238,11 @@ async def test_a_stuck_worker_is_replaced_and_its_job_tried_again() -> None:
 async def test_a_call_that_waits_for_a_processor_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given as much longer as it had to wait; then it counts as stuck all the same."""
     waited = 0.0
-    monkeypatch.setattr("echopanel.engine.patience.SLOWEST", -1.0)
+    monkeypatch.setattr("echopanel.engine.patience.UNKNOWN_RTF", 0.0)
     monkeypatch.setattr("echopanel.engine.patience.turns", lambda: Turns(waited=waited))
-    async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=-10.0) as rig:
+    async with rigged(Script(hang=lambda call: call == 0), stuck_after_s=0.02) as rig:
         future = rig.ask()
-        await soon(lambda: len(rig.calls) == 1)
+        await soon(lambda: rig.recogniser.stuck() == 1)
         waited = 1000.0
         assert (rig.recogniser.stuck(), rig.recogniser.check_workers()) == (0, [])
         waited = 0.0
@@ -259,7 +259,7 @@ async def test_what_hung_one_call_may_hang_the_others(monkeypatch: pytest.Monkey
         first, second = rig.ask(session="a"), rig.ask(session="b")
         await soon(lambda: len(rig.calls) == 2)
         late, other = rig.recogniser._calls.values()
-        late.term = replace(late.term, deadline=0.0)
+        late.term = replace(late.term, least_s=0.0, running_s=0.0)
         assert rig.recogniser.check_workers() == [late.worker]
         assert rig.recogniser.check_workers() == [other.worker]
         rig.fake.release()

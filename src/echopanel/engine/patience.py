@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 from echopanel.machine.starvation import Turns, turns
 from echopanel.policy.demand import Ratio
@@ -18,26 +19,45 @@ LOOK_S = 0.5
 HASTENED_S = 1.0
 # Threads are taken to run whenever they are ready until that is known: it counts as so many seconds.
 RUNNING_S = 2.0
+RUNNING_NOW_S = 0.1
+# Of `stuck_after_s` the part that a call must have had a processor for, if it wanted one.
+LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """When a call is late, and how long this process had waited for a processor when it began."""
+    """When a call is late: after `least_s` seconds, of which it could have run for more than `running_s`.
 
-    deadline: float
-    waited: float
+    `turns` is what the threads of this process had run and waited when it `began`.
+    """
 
+    began: float
+    least_s: float
+    running_s: float
+    turns: Turns
 
-def hastened(term: Term, now: float) -> Term:
-    """The term of a call to a model in which another one hangs."""
-    return replace(term, deadline=min(term.deadline, now + HASTENED_S))
+    def over(self, now: float) -> bool:
+        """Whether a call hangs."""
+        elapsed = now - self.began
+        return elapsed > self.least_s and elapsed * self._share() > self.running_s
+
+    def hastened(self, now: float) -> Self:
+        """That of a call to a model in which another one hangs."""
+        least_s = min(self.least_s, now - self.began + HASTENED_S)
+        return replace(self, least_s=least_s, running_s=min(self.running_s, least_s * LEAST_SHARE))
+
+    def _share(self) -> float:
+        """The share of the time since then for which threads ran, while they were ready."""
+        now = turns()
+        ran = RUNNING_NOW_S + max(0.0, now.ran - self.turns.ran)  # threads that have ended take theirs along
+        return ran / (ran + max(0.0, now.waited - self.turns.waited))
 
 
 class Patience:
     """Sets terms. Times in seconds on the monotonic clock.
 
-    Time for which threads had to wait for a processor counts once: what calls took lately is taken without
-    it, and what is waited during a call is added to its term.
+    Time for which threads had to wait for a processor counts neither in what calls took lately nor in what
+    the next one takes.
     """
 
     def __init__(self, stuck_after_s: float) -> None:
@@ -62,18 +82,14 @@ class Patience:
         """So long such a call took."""
         self._deferred.add(elapsed, seconds)
 
-    def over(self, term: Term, now: float, calls: int) -> bool:
-        """Whether a call, one of so many, hangs: it is late by more than it had to wait for a processor."""
-        return now > term.deadline and now > term.deadline + (turns().waited - term.waited) / calls
-
     def _term(self, expected: float, now: float) -> Term:
         if now - self._looked_at >= LOOK_S:  # not each time, because looking takes a moment
             self._look(now)
-        undisturbed = expected * self._running.value
-        most = min(SLOWEST * undisturbed, undisturbed + self._stuck_after_s)
-        return Term(now + max(self._stuck_after_s, most), self._turns.waited)
+        running = expected * self._running.value
+        most = min(SLOWEST * running, running + self._stuck_after_s)
+        return Term(now, self._stuck_after_s, max(self._stuck_after_s * LEAST_SHARE, most), self._turns)
 
     def _look(self, now: float) -> None:
         before, self._turns, self._looked_at = self._turns, turns(), now
-        ran = max(0.0, self._turns.ran - before.ran)  # threads that have ended take theirs along
+        ran = max(0.0, self._turns.ran - before.ran)
         self._running.add(ran, ran + max(0.0, self._turns.waited - before.waited))

@@ -16,7 +16,7 @@ from echopanel.asr.provider import Hypothesis, Model
 from echopanel.audio import Source
 from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.patience import Patience, Term, hastened
+from echopanel.engine.patience import Patience, Term
 from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.demand import Demand
@@ -248,10 +248,8 @@ class Recogniser:
                 group.create_task(asyncio.to_thread(worker.join, CLOSE_WITHIN_S))
 
     def _stuck(self) -> list[_Call]:
-        now, calls = time.monotonic(), self._calls.values()
-        return [
-            call for call in calls if not call.worker.alive or self._patience.over(call.term, now, len(calls))
-        ]
+        now = time.monotonic()
+        return [call for call in self._calls.values() if not call.worker.alive or call.term.over(now)]
 
     def _new_worker(self) -> Worker:
         return Worker(f"recogniser-{next(self._names)}", self._finished)
@@ -384,7 +382,7 @@ class Recogniser:
         error = TranscriptionFailed("the recogniser did not answer in time")
         for other in self._calls.values():
             if other.batch.model is call.batch.model:
-                other.term = hastened(other.term, time.monotonic())
+                other.term = other.term.hastened(time.monotonic())
         self._models.failed(call.batch.model, str(error), hung=True)
         self._failed(call.tickets, error)
         self._pump()
