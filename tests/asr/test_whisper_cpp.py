@@ -167,7 +167,7 @@ def test_a_loop_is_tried_again_on_the_full_window(
 ) -> None:
     """Whisper repeats itself in too short a context; a final gets another chance, a partial is cut."""
     hear, windows = Context.hear, []
-    age = (Token(2479, b" age", 0.9, -0.1, 0.5),) * 9
+    age = (Token(2479, b" age", 0.9, 0.5),) * 9
 
     def looping(self: Context, window: Window) -> Heard:
         windows.append(window)

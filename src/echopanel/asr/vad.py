@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from echopanel.audio import SAMPLE_RATE, Samples
+from echopanel.audio import Samples
 from echopanel.errors import ModelUnavailable
 
 WINDOW = 512  # samples (32 ms) per probability: the only step Silero v5 and v6 accept at 16 kHz
-WINDOW_SECONDS = WINDOW / SAMPLE_RATE
 _CONTEXT = 64  # samples of the previous window that the model sees again
 _STATE_SHAPE = (1, 1, 128)
 # After so many windows of digital silence (about 1 s) the network's state only drifts: more need no network.

@@ -56,7 +56,6 @@ class Token:
     id: int
     spelling: bytes
     probability: float
-    logprob: float
     end: float
 
 
@@ -178,7 +177,7 @@ class Context:
         if window.language is None:
             self._set_context_size(window)
         self._run(window, self._params(window))
-        return self._result(window)
+        return self._result()
 
     def _set_context_size(self, window: Window) -> None:
         """Leave off before the encoder: language detection uses the context size of the call before."""
@@ -213,7 +212,7 @@ class Context:
             params.beam_search = {"beam_size": window.beam_size, "patience": -1.0}
         return params
 
-    def _result(self, window: Window) -> Heard:
+    def _result(self) -> Heard:
         api, context = self._lib.api, self._context
         found = [
             api.whisper_full_get_token_data(context, segment, index)
@@ -225,7 +224,6 @@ class Context:
                 one.id,
                 api.whisper_token_to_bytes(context, one.id),
                 min(1.0, one.p),
-                one.plog,
                 one.t_dtw / _CENTISECONDS,
             )
             for one in found

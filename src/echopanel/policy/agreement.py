@@ -112,10 +112,6 @@ class Agreement:
         self.changes += len(self._tail) - common_prefix(self._tail, rest)
         return final
 
-    def reconcile(self, words: Sequence[str]) -> list[str]:
-        """The words of the final text: the stable ones exactly as shown, then what was heard behind them."""
-        return [word.text for word in self._align(words)]
-
     def _behind_stable(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(word.text for word in self._align(words)[len(self._stable) :])
 

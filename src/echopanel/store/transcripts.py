@@ -107,16 +107,11 @@ class TranscriptStore:
             if resume is not None:
                 self._save_resume(record.id, resume)
 
-    def sessions(
-        self, limit: int = 100, offset: int = 0, state: SessionState | None = None
-    ) -> list[SessionRecord]:
+    def sessions(self, limit: int = 100, offset: int = 0) -> list[SessionRecord]:
         """List sessions, newest first."""
         with self._reading():
-            rows = self._connection.execute(
-                "SELECT * FROM sessions WHERE :state IS NULL OR state = :state "
-                "ORDER BY created DESC, id LIMIT :limit OFFSET :offset",
-                {"state": state, "limit": limit, "offset": offset},
-            ).fetchall()
+            query = "SELECT * FROM sessions ORDER BY created DESC, id LIMIT ? OFFSET ?"
+            rows = self._connection.execute(query, (limit, offset)).fetchall()
         return [row_to_session(row) for row in rows]
 
     def search(self, query: str, limit: int = 100, offset: int = 0) -> list[Found]:
@@ -183,11 +178,6 @@ class TranscriptStore:
         )
         with schema.durably(self._connection):
             self._update(update, time_to_text(ended), state, session)
-
-    def reopen_session(self, session: str) -> None:
-        """Note that a session goes on after all."""
-        update = "UPDATE sessions SET ended = NULL, state = ? WHERE id = ?"
-        self._update(update, SessionState.LIVE, session)
 
     def delete(self, session: str) -> None:
         """Remove a session and its text for good."""
