@@ -215,6 +215,8 @@ async def test_a_recorded_meeting_is_heard_once_more_at_the_press_of_a_button(
             await expect(page.get_by_label("Which text")).to_have_value("merged")
             await expect(page.get_by_role("progressbar")).to_have_count(0)
             await expect(page.get_by_role("button", name="Improve again")).to_be_visible()
+            await page.set_viewport_size({"width": 380, "height": 700})
+            await check(page, 380)
 
 
 async def test_what_was_not_recorded_cannot_be_heard_once_more(served: Served, browser: Browser) -> None:
