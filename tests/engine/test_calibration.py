@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from echopanel.asr.fake import Fake, Script
-from echopanel.asr.provider import ModelSpec
+from echopanel.asr.provider import Capabilities, ModelSpec
 from echopanel.audio import SAMPLE_RATE
 from echopanel.engine import calibration
 from echopanel.engine.calibration import (
@@ -29,6 +30,14 @@ from tests.helpers.speech import Speech
 # Not a processor, so that the time that passes counts: the scripted model sleeps.
 SPEC = ModelSpec("fake", "scripted", device="elsewhere", threads=2)
 CALLS = 1 + len(BATCHES) * (len(PARTIAL_LENGTHS) + len(FINAL_LENGTHS))
+
+
+class Looping(Fake):
+    """A provider whose models take one chunk after the other."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, max_batch=1)
 
 
 def specimen() -> Specimen:
@@ -56,6 +65,17 @@ def test_all_kinds_of_calls_are_timed_on_all_workers(fake: Fake) -> None:
     assert found.rtf >= 0.001
     assert (found.compute.workers, found.compute.cores, found.compute.shared) == (2, 4, False)
     assert found.sources > 10
+
+
+def test_a_model_that_loops_is_timed_with_one_chunk_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine never gives it more."""
+    loops = Looping(Script(rtf=0.001))
+    monkeypatch.setattr(calibration, "get_provider", lambda name: loops)
+    found = calibrate(SPEC, 4, specimen())
+    (model,) = loops.models
+    assert {len(call) for call in model.calls} == {1}
+    assert found.costs is not None
+    assert (found.costs.partial.call, found.costs.final.call) == (0.0, 0.0)
 
 
 def test_chunks_of_a_call_share_a_bucket(fake: Fake) -> None:

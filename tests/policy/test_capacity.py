@@ -94,6 +94,15 @@ def test_noisy_timings_give_costs_all_the_same(noise: list[float]) -> None:
 
 
 def test_too_few_timings_are_refused() -> None:
-    """Nothing could be said of batches."""
-    with pytest.raises(ValueError, match="two lengths in two sizes"):
-        fit([Timing(2.0, 1, 0.1), Timing(8.0, 1, 0.2)])
+    """Nothing could be said of other lengths, or of batches of some."""
+    for few in ([Timing(2.0, 1, 0.1)], [Timing(2.0, 1, 0.1), Timing(8.0, 1, 0.2), Timing(8.0, 4, 0.2)]):
+        with pytest.raises(ValueError, match="two lengths"):
+            fit(few)
+
+
+@given(rates, rates)
+def test_a_model_that_loops_shares_nothing(own: float, rate: float) -> None:
+    """It is timed with one chunk a call, and costs the same in any batch."""
+    found = fit([Timing(s, 1, own + rate * s) for s in (2.0, 8.0)])
+    for seconds, batch in product((1.0, 6.0, 14.0), (1.0, 2.5, 16.0)):
+        assert found.of(seconds, batch) == pytest.approx(own + rate * seconds, abs=1e-6)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ FINAL_LENGTHS = (6.0, 14.0)
 BATCHES = (1, 4)
 # What the engine does when it carries as much as it can: long intervals, in which partials are whole decodes.
 BUSY = Pace.at(1.0, Talk().interval_s)
-PARTIAL = DecodeOptions(language="en", word_timestamps=True, final=False)
+PARTIAL = DecodeOptions(language="en", final=False)
 FINAL = DecodeOptions(language="en", word_timestamps=True, beam_size=BUSY.beam_size)
 # A call that takes longer than its audio cannot be live; then the rest need not be measured.
 HOPELESS_RTF = 1.0
@@ -152,12 +152,14 @@ def calibrate(spec: ModelSpec, cores: int, specimen: Specimen) -> Calibration:
     found = Calibration(spec, Compute(spec.threads, cores, shared=on_processor), specimen.name)
     before = rss_bytes()
     try:
-        model, load_s = timed(load_from, get_provider(spec.provider), spec)
+        provider = get_provider(spec.provider)
+        model, load_s = timed(load_from, provider, spec)
     except (ModelUnavailable, ConfigError) as error:
         return replace(found, problem=str(error))
     bench = Bench(model, specimen, spec.threads, on_processor=on_processor)
     try:
-        costs, rtf = _measure(bench, specimen)
+        batches = BATCHES if provider.capabilities.max_batch > 1 else BATCHES[:1]
+        costs, rtf = _measure(bench, specimen, batches)
     except TranscriptionFailed as error:
         return replace(found, problem=str(error))
     finally:
@@ -184,21 +186,21 @@ def calibrate_apart(spec: ModelSpec, cores: int, specimen: Specimen) -> Calibrat
             return Calibration(spec, compute, specimen.name, problem="the process that tried it crashed")
 
 
-def _steps() -> Iterator[tuple[float, int, DecodeOptions]]:
+def _steps(batches: Sequence[int]) -> Iterator[tuple[float, int, DecodeOptions]]:
     """The kinds of calls that are timed: length, batch, options."""
     for lengths, options in ((PARTIAL_LENGTHS, PARTIAL), (FINAL_LENGTHS, FINAL)):
         for seconds in lengths:
-            for batch in BATCHES:
+            for batch in batches:
                 yield seconds, batch, options
 
 
-def _measure(bench: Bench, specimen: Specimen) -> tuple[Costs | None, float]:
+def _measure(bench: Bench, specimen: Specimen, batches: Sequence[int]) -> tuple[Costs | None, float]:
     """The costs, and the RTF of finals; no costs where the model is hopelessly slow."""
     warm = PARTIAL_LENGTHS[0]
     bench.time(warm, 1, PARTIAL)
     bench.shares.clear()
     timings: dict[bool, list[Timing]] = {True: [], False: []}
-    for seconds, batch, options in _steps():
+    for seconds, batch, options in _steps(batches):
         timing = _quietest(bench, seconds, batch, options)
         timings[options.final].append(timing)
         if batch == 1 and timing.cost > HOPELESS_RTF * seconds:

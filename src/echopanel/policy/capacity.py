@@ -68,7 +68,7 @@ class Talk:
     heard_s: float = 5.0
     interval_s: float = 4.0
     batch: float = 2.5
-    lead_s: float = 4.0
+    lead_s: float = 0.0
     again: float = 1.2
     busy: float = 0.85
     loop: float = 0.7
@@ -105,17 +105,18 @@ def sources_carried(costs: Costs, compute: Compute, talk: Talk | None = None) ->
 
 
 def fit(timings: Sequence[Timing]) -> CallCost:
-    """The cost of calls, from a short and a long chunk, each alone and in a batch.
+    """The cost of calls, from a short and a long chunk, each alone and, where that is done, in a batch.
 
     Raises:
-        ValueError: there are not exactly these four.
+        ValueError: there are not exactly these two or four.
     """
     lengths = sorted({one.seconds for one in timings})
     batches = sorted({one.batch for one in timings})
     found = {(one.seconds, one.batch): one.cost for one in timings}
-    if (len(lengths), len(batches), len(found)) != (2, 2, 4):
-        raise ValueError("a cost is fitted to two lengths in two sizes of batch")
-    halves = [_split(found[s, batches[0]], found[s, batches[1]], batches[0], batches[1]) for s in lengths]
+    if len(lengths) != 2 or len(batches) not in (1, 2) or len(found) != 2 * len(batches):
+        raise ValueError("a cost is fitted to two lengths, alone or in two sizes of batch")
+    few, many = batches[0], batches[-1]
+    halves = [_split(found[s, few], found[s, many], few, many) for s in lengths]
     (own, call), (own_long, call_long) = halves
     own_rate = (own_long - own) / (lengths[1] - lengths[0])
     call_rate = (call_long - call) / (lengths[1] - lengths[0])
@@ -124,5 +125,5 @@ def fit(timings: Sequence[Timing]) -> CallCost:
 
 def _split(alone: float, batched: float, few: int, many: int) -> tuple[float, float]:
     """What of a cost is a chunk's own and what the call's; a batch that gains nothing shares nothing."""
-    call = max(0.0, (alone - batched) / (1 / few - 1 / many))
+    call = max(0.0, (alone - batched) / (1 / few - 1 / many)) if few < many else 0.0
     return (alone - call / few, call) if call else ((alone + batched) / 2, 0.0)
