@@ -115,7 +115,8 @@ def test_words_come_only_when_asked_for(model: Model, two_cities: Speech) -> Non
 def test_a_batch_says_what_its_chunks_say_alone(model: Model, two_cities: Speech) -> None:
     """Hypotheses are in the order of the chunks, whatever else is in the batch, silence included.
 
-    The words are compared: some processors round the products of a batch otherwise, which can cost a comma.
+    The words are compared: some processors round the products of a batch otherwise, which can make a comma
+    a full stop, and the pause there belong to another word. Where it did not, the times are the same.
     """
     spoken = utterances(two_cities)
     spoken.insert(2, chunk(np.zeros(8000, dtype=np.float32)))
@@ -123,9 +124,15 @@ def test_a_batch_says_what_its_chunks_say_alone(model: Model, two_cities: Speech
     together = model.transcribe(spoken, options)
     alone = [model.transcribe([part], [wanted])[0] for part, wanted in zip(spoken, options, strict=True)]
     assert [words_of(heard) for heard in together] == [words_of(heard) for heard in alone]
-    starts = [[word.start for word in heard.words] for heard in together]
-    for batched, single in zip(starts, alone, strict=True):
-        np.testing.assert_allclose(batched, [word.start for word in single.words], atol=0.05)
+    same = [
+        (batched, single)
+        for batched, single in zip(together, alone, strict=True)
+        if batched.text == single.text
+    ]
+    assert len(same) > len(spoken) / 2
+    for batched, single in same:
+        starts = [word.start for word in single.words]
+        np.testing.assert_allclose([word.start for word in batched.words], starts, atol=0.05)
 
 
 def test_threads_do_not_disturb_each_other(model: Model, two_cities: Speech) -> None:
