@@ -19,17 +19,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.async_api import CDPSession, Page, expect
 
-from echopanel.audio import SAMPLE_RATE, Source
+from echopanel.audio import SAMPLE_RATE, Samples, Source
 from echopanel.bench.align import align, blocks
 from echopanel.bench.shown import shown_since
+from echopanel.client.media import decode
 from echopanel.store.transcripts import SessionRecord, SessionState, StoredEvent, TranscriptStore
 from echopanel.transcript import Coverage, Final, Segment
 from tests.e2e.programs import echopanel, serving
 from tests.helpers.speech import load_two_cities, normalised, wer
 from tests.panel.conftest import chromium
 from tests.panel.dialogue import Track, dialogue
+from tests.panel.lateness import lateness
 
 LONG, LONG_S, LONG_LINES = "0123456789abcdef", 7200, 3000
 TOO_LONG_MS = 100
@@ -178,13 +181,16 @@ def figures(track: Track, source: str, said: str, spied: dict[str, Any], data: P
     hearing it live does.
     """
     by_file = transcribed(track.path)
-    lags = first_shown(track, source, spied)
+    heard = sent(data, source)
+    late = lateness(decode_whole(track.path), decode_whole(heard), [end for _, end in track.words])
+    lags = first_shown(track, source, spied, late)
     return {
         "wer": round(wer(track.text, said), 4),
         "wer_cli": round(wer(track.text, by_file), 4),
-        "wer_cli_sent": round(wer(track.text, transcribed(sent(data, source))), 4),
+        "wer_cli_sent": round(wer(track.text, transcribed(heard)), 4),
         "words": len(track.text.split()),
         "words_timed": len(lags),
+        "sent_late_s": round(late[-1], 2),
         "first_shown_p50_s": round(statistics.median(lags), 2) if lags else None,
         "first_shown_p95_s": round(statistics.quantiles(lags, n=20)[-1], 2) if len(lags) > 1 else None,
         "page_differs": list(differing(by_file, said)),
@@ -203,6 +209,11 @@ def sent(data: Path, source: str) -> Path:
     return next((data / "recordings").glob(f"*.{source}.flac"))
 
 
+def decode_whole(path: Path) -> Samples:
+    """A recording as samples."""
+    return np.concatenate(list(decode(path)))
+
+
 def differing(by_file: str, said: str) -> Iterator[str]:
     """Where the page has other words than the command line: "word before: theirs -> the page's"."""
     theirs, pages = normalised(by_file).split(), normalised(said).split()
@@ -212,8 +223,11 @@ def differing(by_file: str, said: str) -> Iterator[str]:
             yield f"{theirs[one.start - 1] if one.start else ''}: {here} -> {there}"
 
 
-def first_shown(track: Track, source: str, spied: dict[str, Any]) -> list[float]:
-    """For every word that was heard right: seconds from its end to when it was in the page, to stay."""
+def first_shown(track: Track, source: str, spied: dict[str, Any], late: Sequence[float]) -> list[float]:
+    """For every word that was heard right: seconds from its end to when it was in the page, to stay.
+
+    `late`: by how much each word was sent later than the recording has it.
+    """
     heard: list[str] = []
     since: list[float] = []
     for line in spied["lines"]:
@@ -223,7 +237,8 @@ def first_shown(track: Track, source: str, spied: dict[str, Any]) -> list[float]
             since += shown_since([words for _, words in texts], [at for at, _ in texts])
     found = align([normal(word)[0] for word, _ in track.words], heard)
     began = spied["began"][source]
-    ends = [end for _, end in track.words]
+    # How late it is at first is the page's own doing, and counts.
+    ends = [end + behind - late[0] for (_, end), behind in zip(track.words, late, strict=True)]
     return [
         (since[place] - began) / 1000 - end
         for end, place in zip(ends, found.heard_as, strict=True)

@@ -272,7 +272,7 @@ async def test_the_browser_is_given_time_so_that_it_loses_no_sound(stage: Stage,
         """)
         await visit.open()
         await visit.start()
-        assert 0.05 <= await visit.page.evaluate("latency") <= 0.2
+        assert 0.04 <= await visit.page.evaluate("latency") <= 0.1
 
 
 async def test_a_muted_source_is_left_out_and_no_gap(visit: Visit) -> None:

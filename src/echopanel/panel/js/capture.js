@@ -3,8 +3,8 @@ import { Framer } from "./framer.js";
 const REANCHOR_MS = 1000;
 const SLEPT_S = 2; // a shorter sleep is not worth a word
 // Chromium keeps ten times as much of a microphone until it is heard, and throws away what comes beyond: with its own 10 ms
-// a busy computer costs crumbs of speech. Nobody listens to us, so we may be late.
-const LATENCY_S = 0.1;
+// a busy computer costs crumbs of speech. With more than this, text would come noticeably later.
+const LATENCY_S = 0.05;
 const SETTLE_MS = 250; // the last blocks of a source are still on their way when it ends
 
 /**
