@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from echopanel.engine.patience import HASTENED_S, LEAST_SHARE, SLOWEST, UNKNOWN_RTF, Patience, Term
+from echopanel.engine.patience import BEYOND, HASTENED_S, LEAST_SHARE, SLOWEST, UNKNOWN_RTF, Patience, Term
 from echopanel.machine.starvation import Turns
 
 
@@ -23,8 +23,8 @@ def test_a_call_has_several_times_what_such_calls_take_and_no_less_than_is_set()
     assert repr(patience) == "<Patience of 3s [0.0s waited]>"
     assert patience.live(1.0, 0.1, now=50.0) == Term(50.0, 3.0, 3.0 * LEAST_SHARE, Turns())
     assert patience.live(10.0, 0.1, now=50.0).running_s == SLOWEST * 1.0
-    assert patience.live(100.0, 0.1, now=50.0).running_s == 10.0 + 3.0
-    assert patience.live(10.0, 0.0, now=50.0).running_s == 10.0 * UNKNOWN_RTF + 3.0
+    assert patience.live(100.0, 0.1, now=50.0).running_s == 10.0 + BEYOND * 3.0
+    assert patience.live(10.0, 0.0, now=50.0).running_s == 10.0 * UNKNOWN_RTF + BEYOND * 3.0
 
 
 @pytest.mark.usefixtures("turns")
@@ -33,7 +33,7 @@ def test_what_was_put_off_has_its_own_measure() -> None:
     patience = Patience(3.0)
     for _ in range(1000):
         patience.deferred_took(10.0, 2.0)
-    assert patience.deferred(10.0, now=0.0).running_s == pytest.approx(2.0 + 3.0)
+    assert patience.deferred(10.0, now=0.0).running_s == pytest.approx(2.0 + BEYOND * 3.0)
     assert patience.live(10.0, 0.01, now=0.0).running_s == 3.0 * LEAST_SHARE
 
 

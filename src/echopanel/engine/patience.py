@@ -9,8 +9,10 @@ from typing import Self
 from echopanel.machine.starvation import Turns, turns
 from echopanel.policy.demand import Ratio
 
-# A call may take this many times what calls took lately, though no more than `stuck_after_s` beyond that; ...
-SLOWEST = 3.0
+# A call may take this many times what calls took lately, because what the guards object to is decoded up to
+# three times and on the full window, though no more than so many times `stuck_after_s` beyond that; ...
+SLOWEST = 5.0
+BEYOND = 2.0
 # ... and before anything was measured a machine is taken to be this slow.
 UNKNOWN_RTF = 0.3
 DEFERRED_SECONDS = 60.0
@@ -86,7 +88,7 @@ class Patience:
         if now - self._looked_at >= LOOK_S:  # not each time, because looking takes a moment
             self._look(now)
         running = expected * self._running.value
-        most = min(SLOWEST * running, running + self._stuck_after_s)
+        most = min(SLOWEST * running, running + BEYOND * self._stuck_after_s)
         return Term(now, self._stuck_after_s, max(self._stuck_after_s * LEAST_SHARE, most), self._turns)
 
     def _look(self, now: float) -> None:
