@@ -91,6 +91,33 @@ def test_a_hypothesis_that_lacks_stable_words_doubles_none(numbers: list[int], d
     assert len({*shown.stable, *shown.tail}) == len(shown.stable) + len(shown.tail)
 
 
+def test_stable_words_that_the_final_decode_passed_over_cost_no_others() -> None:
+    """Whisper sometimes leaves the first sentence out; the next one must not be taken for it."""
+    agreement = Agreement(guard_words=1)
+    first, second = ["in", "being", "comparatively", "modern."], ["For", "although", "the", "Chinese"]
+    for _ in range(2):
+        agreement.update([*first, second[0]])
+    agreement.preview([*first, *second])
+    assert agreement.stable == tuple(first)
+    assert [word.text for word in agreement.finish([*second, "took"])] == [*first, *second, "took"]
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=14, unique=True), st.data())
+def test_what_follows_stable_words_stays_when_they_are_not_heard_again(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    """Of all different words none goes, whichever of the stable ones the next hypothesis lacks."""
+    words = [str(number) for number in numbers]
+    known = data.draw(st.integers(1, len(words) - 1))
+    agreement = Agreement(guard_words=0)
+    agreement.update(words[:known])
+    agreement.update(words[:known])
+    agreement.update(words)
+    lacking = data.draw(st.sets(st.sampled_from(words[:known])))
+    heard = [word for word in words if word not in lacking]
+    assert [word.text for word in agreement.finish(heard)] == words
+
+
 @given(hypothesis, hypothesis)
 def test_alignment_is_as_near_as_can_be(shown: list[str], heard: list[str]) -> None:
     """The part of the hypothesis taken for the shown words has the least edit distance to them."""

@@ -116,7 +116,9 @@ class Agreement:
         return tuple(word.text for word in self._align(words)[len(self._stable) :])
 
     def _align(self, words: Sequence[str]) -> tuple[FinalWord, ...]:
-        covered = align(self._stable, words)
+        # What followed tells a hypothesis that lacks stable words from one that has others in their place.
+        followed = self._heard[-1][1] if self._heard else ()
+        covered = align((*self._stable, *followed), words)[: len(self._stable)]
         behind = 1 + max((index for index in covered if index is not None), default=-1)
         kept = [FinalWord(text, index) for text, index in zip(self._stable, covered, strict=True)]
         return (*kept, *(FinalWord(words[index], index) for index in range(behind, len(words))))
