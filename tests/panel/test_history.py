@@ -226,6 +226,24 @@ async def test_what_was_not_recorded_cannot_be_heard_once_more(served: Served, b
         await expect(page.locator("#refine")).to_be_hidden()
 
 
+async def test_another_text_begins_at_its_beginning(served: Served, browser: Browser) -> None:
+    """Also where the one before was read to its end."""
+    store = served.server.keeper.transcripts
+    more = [utterance(number, f"And number {number}.") for number in range(4, 40)]
+    heard = {Source.MIC: ((0, 28 * SAMPLE_RATE),)}
+    refined = Refined(datetime.now(UTC), "fake", "base", (), heard)
+    await served.server.keeper.store(store.add_events, BUDGET, more)
+    await served.server.keeper.store(store.save_refined, BUDGET, refined)
+    async with opened(browser, served, f"#/session/{BUDGET}") as page:
+        await page.get_by_label("Which text").select_option("live")
+        await expect(page.locator("#past-lines .said")).to_have_count(39)
+        await page.locator("#past").evaluate("(all) => { all.scrollTop = all.scrollHeight; }")
+        await expect(page.locator("#past-lines > li").last).to_be_in_viewport()
+        await page.get_by_label("Which text").select_option("merged")
+        await expect(page.locator("#past-lines .said")).not_to_have_count(39)
+        await expect(page.locator("#past-lines > li").first).to_be_in_viewport()
+
+
 async def test_a_note_does_not_move_what_is_about_to_be_pressed(served: Served, browser: Browser) -> None:
     """It comes while somebody presses a button, which stays where it is and takes the click."""
     async with opened(browser, served, f"#/session/{BUDGET}") as page:

@@ -111,7 +111,8 @@ export class Captions {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#following = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    // Lines that made room for others are no reader at the end, while one is still to be gone to.
+    this.#following = this.#wanted === null && scrollHeight - scrollTop - clientHeight < AT_END_PX;
     this.#jump.hidden = this.#following;
   }
 
