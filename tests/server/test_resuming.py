@@ -10,7 +10,8 @@ import pytest
 from echopanel.asr.fake import Fake, Script
 from echopanel.audio import Source
 from echopanel.errors import ErrorCode
-from echopanel.store.transcripts import SessionState
+from echopanel.store.rows import time_to_text
+from echopanel.store.transcripts import SessionState, TranscriptStore
 from echopanel.transcript import GapStatus
 from echopanel.wire import messages as m
 from tests.server.rig import Served, resuming, serving, settings_of, talk
@@ -44,8 +45,16 @@ async def test_after_the_window_a_session_is_unknown(
         await unknown(served, first.ready, resume_token="another one")
         store = served.server.keeper.transcripts
         ended = datetime.now(UTC) - timedelta(minutes=minutes)
+        await served.server.keeper.store(begin_earlier, store)
         await served.server.keeper.store(store.end_session, first.ready.session, ended, state)
         await unknown(served, first.ready)
+
+
+def begin_earlier(store: TranscriptStore) -> None:
+    """Let all sessions have begun an hour ago: none ends before that."""
+    began = time_to_text(datetime.now(UTC) - timedelta(hours=1))
+    with store._writing():
+        store._connection.execute("UPDATE sessions SET created = ?", (began,))
 
 
 async def unknown(served: Served, ready: m.Ready, **changes: str) -> None:
