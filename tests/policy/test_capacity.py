@@ -24,8 +24,8 @@ from echopanel.policy.capacity import (
 PLAIN = Talk(
     speech=1.0,
     utterance_s=5.0,
+    partials=1.25,
     heard_s=2.0,
-    interval_s=4.0,
     batch=1.0,
     lead_s=0.0,
     again=1.0,
@@ -40,7 +40,7 @@ costs = st.builds(Costs, call_costs, call_costs, rates)
 
 
 def test_demand_is_finals_and_partials() -> None:
-    """5 s at 0.05 every 5 s, and 2 s at 0.1 every 4 s."""
+    """5 s at 0.05 every 5 s, and 2 s at 0.1 every 4 s, which is 1.25 times in 5 s."""
     assert per_source(COSTS, PLAIN) == pytest.approx(0.05 + 0.05)
     assert per_source(COSTS, replace(PLAIN, speech=0.5)) == pytest.approx(0.05)
 

@@ -43,8 +43,9 @@ HOPELESS_RTF = 1.0
 ELSEWHERE = 0.02
 # Workers that had less of their time than this were disturbed, which makes also their own work dearer.
 QUIET = 0.8
-# What a source costs besides recognition, over the cost of its voice activity detection.
-UPKEEP_OVER_VAD = 4.0
+# What a source costs besides recognition, over the cost of its voice activity detection, which is timed with
+# shorter frames than clients send under load.
+UPKEEP_OVER_VAD = 2.0
 VAD_SECONDS = 10
 FRAME = SAMPLE_RATE // 10
 

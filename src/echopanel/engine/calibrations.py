@@ -19,8 +19,9 @@ from echopanel.engine.calibration import Calibration
 from echopanel.equipment import Machine
 
 FILE_NAME = "calibrations.json"
-# Grows whenever other calls are timed than before, so that old figures are not mixed with new ones.
-METHOD = 3
+# Grows whenever other calls are timed than before or count otherwise, so that old figures are not mixed
+# with new ones.
+METHOD = 4
 _FILE = TypeAdapter(dict[str, Calibration])
 _PACKAGE = re.compile(r"[A-Za-z0-9._-]+")
 

@@ -2,7 +2,7 @@
 
 A source that talks asks for two things: a final for each utterance, and a partial of the open utterance now
 and then. With many sources the engine lets partials come less often, until they come so rarely that words are
-late. What a machine carries is how many sources can have a partial every `interval_s` and all their finals.
+late. What a machine carries is how many sources can have all their finals, and partials in long utterances.
 The constants were fitted to what `echopanel bench` measured; docs/doctor.md says how to do that again.
 """
 
@@ -57,20 +57,22 @@ class Talk:
     """A source as the engine sees it under full load, and how much of the workers it may fill.
 
     `speech` is the share of the time in which a source talks, `utterance_s` the length of an utterance,
-    `heard_s` what a partial covers on average, `interval_s` how often one comes when words are just not late,
-    `batch` the chunks in a call, `lead_s` the speech before an utterance that its final hears again, `again`
-    the cost of all finals over that of first decodes, `busy` the share of the workers' time that can be used
-    before words wait, `loop` that of the one core which all sockets share.
+    `interval_s` the time between its partials when words are just not late, `partials` how many it has on
+    average, as many utterances end sooner, `heard_s` what one covers, `batch` the chunks in a call, `lead_s`
+    the speech before an utterance that its final hears again, `again` the cost of all finals over that of
+    first decodes, `busy` the share of the workers' time that can be used before words wait, `loop` that of
+    the one core which all sockets share.
     """
 
     speech: float = 0.9
-    utterance_s: float = 6.0
-    heard_s: float = 5.0
+    utterance_s: float = 4.3
     interval_s: float = 4.0
+    partials: float = 0.5
+    heard_s: float = 4.0
     batch: float = 2.5
     lead_s: float = 0.0
     again: float = 1.2
-    busy: float = 0.85
+    busy: float = 0.7
     loop: float = 0.7
 
 
@@ -87,7 +89,7 @@ def per_source(costs: Costs, talk: Talk) -> float:
     """Seconds of a worker that a talking source asks for in each second."""
     final = costs.final.of(talk.utterance_s + talk.lead_s, talk.batch) * talk.again
     partial = costs.partial.of(talk.heard_s, talk.batch)
-    return talk.speech * (final / talk.utterance_s + partial / talk.interval_s)
+    return talk.speech * (final + talk.partials * partial) / talk.utterance_s
 
 
 def sources_carried(costs: Costs, compute: Compute, talk: Talk | None = None) -> int:
