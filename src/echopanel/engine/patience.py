@@ -24,35 +24,43 @@ RUNNING_S = 2.0
 RUNNING_NOW_S = 0.1
 # Of `stuck_after_s` the part that a call must have had a processor for, if it wanted one.
 LEAST_SHARE = 0.5
+# A call that works has this many times `stuck_after_s`: what it hears may make the text run on, in all tries.
+WORKING = 2.5
+# Calls that keep so much of a processor busy each are at work; one that hangs beside one that works halves it.
+WORKING_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """When a call is late: after `least_s` seconds, of which it could have run for more than `running_s`.
 
-    `turns` is what the threads of this process had run and waited when it `began`.
+    One that visibly works has `working_s` instead. `turns` is what the threads of this process had run and
+    waited when it `began`.
     """
 
     began: float
     least_s: float
     running_s: float
+    working_s: float
     turns: Turns
 
-    def over(self, now: float) -> bool:
-        """Whether a call hangs."""
+    def over(self, now: float, calls: int) -> bool:
+        """Whether a call, one of so many, hangs."""
         elapsed = now - self.began
-        return elapsed > self.least_s and elapsed * self._share() > self.running_s
+        if elapsed <= self.least_s:
+            return False
+        spent = turns()
+        ran = max(0.0, spent.ran - self.turns.ran)  # threads that have ended take theirs along
+        waited = max(0.0, spent.waited - self.turns.waited)
+        could_run = elapsed * (RUNNING_NOW_S + ran) / (RUNNING_NOW_S + ran + waited)
+        works = ran > WORKING_SHARE * could_run * calls
+        return could_run > (self.working_s if works else self.running_s)
 
     def hastened(self, now: float) -> Self:
         """That of a call to a model in which another one hangs."""
         least_s = min(self.least_s, now - self.began + HASTENED_S)
-        return replace(self, least_s=least_s, running_s=min(self.running_s, least_s * LEAST_SHARE))
-
-    def _share(self) -> float:
-        """The share of the time since then for which threads ran, while they were ready."""
-        now = turns()
-        ran = RUNNING_NOW_S + max(0.0, now.ran - self.turns.ran)  # threads that have ended take theirs along
-        return ran / (ran + max(0.0, now.waited - self.turns.waited))
+        running_s = min(self.running_s, least_s * LEAST_SHARE)
+        return replace(self, least_s=least_s, running_s=running_s, working_s=running_s)
 
 
 class Patience:
@@ -89,7 +97,9 @@ class Patience:
             self._look(now)
         running = expected * self._running.value
         most = min(SLOWEST * running, running + BEYOND * self._stuck_after_s)
-        return Term(now, self._stuck_after_s, max(self._stuck_after_s * LEAST_SHARE, most), self._turns)
+        running_s = max(self._stuck_after_s * LEAST_SHARE, most)
+        working_s = max(running_s, WORKING * self._stuck_after_s)
+        return Term(now, self._stuck_after_s, running_s, working_s, self._turns)
 
     def _look(self, now: float) -> None:
         before, self._turns, self._looked_at = self._turns, turns(), now

@@ -249,7 +249,8 @@ class Recogniser:
 
     def _stuck(self) -> list[_Call]:
         now = time.monotonic()
-        return [call for call in self._calls.values() if not call.worker.alive or call.term.over(now)]
+        calls = self._calls.values()
+        return [call for call in calls if not call.worker.alive or call.term.over(now, len(calls))]
 
     def _new_worker(self) -> Worker:
         return Worker(f"recogniser-{next(self._names)}", self._finished)
