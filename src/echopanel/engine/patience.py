@@ -24,9 +24,9 @@ RUNNING_S = 2.0
 RUNNING_NOW_S = 0.1
 # Of `stuck_after_s` the part that a call must have had a processor for, if it wanted one.
 LEAST_SHARE = 0.5
-# A call that works has this many times `stuck_after_s`: what it hears may make the text run on, in all tries.
+# A call that works has so many times `stuck_after_s`: what it hears may make the text run on, in all tries.
 WORKING = 2.5
-# Calls that keep so much of a processor busy each are at work; one that hangs beside one that works halves it.
+# Calls that keep so much of a processor busy each are at work; beside one that hangs it is half as much.
 WORKING_SHARE = 0.75
 
 
