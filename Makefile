@@ -23,7 +23,7 @@ dev: $(VENV)/.dev ## add to .venv what tests and checks need
 	@echo "$(VENV) is ready for tests and checks"
 
 test: $(VENV)/.dev ## run all tests (one: make test ARGS="-k agreement")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: $(VENV)/.dev ## break meetings in many ways, and count what was lost (ARGS="--seeds 0-49 --kinds both")
 	@$(BIN)/python -m tests.chaos $(ARGS)
