@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from echopanel.audio import AudioFrame, Samples, Source, float_to_pcm16
 from echopanel.engine.events import Event
 from echopanel.engine.recovery import Past, Range, clip, merge, rebuild_ledger
 from echopanel.policy.endpoint import WINDOW
-from echopanel.transcript import Coverage, Final, Gap, GapStatus, Segment
+from echopanel.transcript import Coverage, Final, Gap, GapStatus, Segment, Word
 from tests.engine.rig import Played, playing, quarters, rigged
 
 
@@ -116,6 +117,17 @@ def test_merging_and_clipping_keep_exactly_the_samples(pairs: list[tuple[int, in
     assert {sample for start, end in clipped for sample in range(start, end)} == {
         sample for sample in samples if sample < until
     }
+
+
+async def test_words_that_were_heard_late_stand_where_they_were_said() -> None:
+    """The left context of what comes is in the order of speech, not in that of finals."""
+    late = replace(final(40_000, 56_000), words=(Word(2.5, 3.0, "said"), Word(3.0, 3.5, "last")))
+    early = replace(final(16_000, 32_000, number=2), words=(Word(1.0, 1.5, "said"), Word(1.5, 2.0, "first")))
+    async with rigged() as rig, playing(rig) as played:
+        played.pipeline.restore(Past(((0, 56_000),), (late, early)), bytes(2 * 56_000))
+        lead = played.pipeline._context.before(56_000, 0, 4.0, deferred=False)
+    assert lead is not None
+    assert (lead.start, lead.words) == (16_000, ("said", "first", "said", "last"))
 
 
 # --- a crash at any moment ------------------------------------------------------------------------------

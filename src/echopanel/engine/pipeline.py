@@ -130,7 +130,7 @@ class Pipeline:
         """
         self.shed = self._listener.restore(past, context)
         self._count = past.count
-        for segment in past.finals:
+        for segment in sorted(past.finals, key=lambda one: one.start_sample):  # what was put off came later
             self._context.restore(segment, self._clock.at(self.source, segment.start_sample))
 
     async def flush(self) -> None:
