@@ -92,8 +92,8 @@ def test_a_moment_of_load_changes_nothing() -> None:
 def test_the_reason_is_told() -> None:
     """The representation is a log line."""
     interval = ChunkInterval()
-    observe(interval, 0.9, 3.0, now=0.0)
-    assert repr(interval) == "<ChunkInterval 0.5s [idle: load 0.90]>"
+    observe(interval, 0.98, 3.0, now=0.0)
+    assert repr(interval) == "<ChunkInterval 0.5s [idle: load 0.98]>"
 
 
 def test_overload_at_least_doubles_the_interval() -> None:
@@ -106,22 +106,35 @@ def test_overload_at_least_doubles_the_interval() -> None:
 def test_a_change_is_given_time_to_show() -> None:
     """The measured load still tells of the old interval; it does not raise the new one right away."""
     interval = ChunkInterval()
-    now = observe(interval, 0.9, 2.5, now=0.0)
+    now = observe(interval, 0.98, 2.5, now=0.0)
     assert interval.interval == 0.5
-    now = observe(interval, 0.9, SETTINGS.settle_s, now)
+    now = observe(interval, 0.98, SETTINGS.settle_s, now)
     assert interval.interval == 0.5
-    observe(interval, 0.9, 3.0, now)
+    observe(interval, 0.98, 3.0, now)
     assert interval.interval == 0.75
 
 
 def test_many_speakers_lengthen_it_before_there_is_load() -> None:
-    """What those who speak need is given at once, and no shorter step is taken while they need it."""
+    """What those who speak need is given at once, and no step far shorter is taken while they need it."""
     interval = ChunkInterval()
-    assert interval.observe(0.1, 0.0, 0.0, least_s=2.2) == 3.0
+    assert interval.observe(0.1, 0.0, 0.0, least_s=2.9) == 3.0
     assert repr(interval) == "<ChunkInterval 3s [loaded: so many speak]>"
-    assert [interval.observe(0.1, 0.0, float(now), least_s=2.2) for now in range(1, 40)] == [3.0] * 39
+    assert interval.observe(0.1, 0.0, 0.5, least_s=4.4) == 3.0  # that much the load would tell
+    assert min(interval.observe(0.1, 0.0, float(now), least_s=2.9) for now in range(1, 40)) == 2.0
     assert interval.observe(0.1, 0.0, 41.0, least_s=99.0) == 8.0
-    assert min(interval.observe(0.1, 0.0, float(now), least_s=0.9) for now in range(42, 90)) == 1.0
+    assert min(interval.observe(0.1, 0.0, float(now), least_s=1.2) for now in range(42, 90)) == 1.0
+
+
+def test_finals_are_no_reason_for_a_long_interval() -> None:
+    """What costs the same at any interval is not expected to grow with a shorter one."""
+    measured = {"load": 0.6, "backlog_s": 0.0}
+    blind, knowing = ChunkInterval(), ChunkInterval()
+    for interval in (blind, knowing):
+        assert interval.observe(**measured, now=0.0, least_s=3.0) == 3.0
+    for now in range(1, 13):
+        blind.observe(**measured, now=float(now))
+        knowing.observe(**measured, now=float(now), cost=lambda interval_s: 0.5 + 0.3 / interval_s)
+    assert (blind.interval, knowing.interval) == (2.5, 1.0)
 
 
 def test_a_high_backlog_means_survival_at_once() -> None:
@@ -195,7 +208,7 @@ def test_a_single_interval_never_changes() -> None:
         ("intervals", lambda: ChunkSettings(intervals=())),
         ("intervals", lambda: ChunkSettings(intervals=(1.0, 0.5))),
         ("intervals", lambda: ChunkSettings(intervals=(0.0, 0.5))),
-        ("load_low", lambda: ChunkSettings(load_low=0.9)),
+        ("load_low", lambda: ChunkSettings(load_low=0.96)),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

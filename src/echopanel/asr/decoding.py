@@ -30,8 +30,8 @@ class Tuning:
 
     `margin` is the silence that is encoded behind the speech; to a decoder that would see the end so near,
     it is lengthened to `trailing` at least by silence that was encoded before. `step` is what contexts are
-    then rounded up to, so that many fit together. All in seconds. `retries` are tried in order, on the full
-    30 s, while the guards object: first lengthened likewise, then really encoded, which costs far more.
+    then rounded up to, so that many fit together. All in seconds. `retries` are tried in order, lengthened
+    to the full 30 s, while the guards object. (Really encoding 30 s costs far more and helps no more.)
     """
 
     margin: float = 0.5
@@ -98,7 +98,7 @@ class Decoder:
         Sampling leaves the text to chance, so it is no way to try again where that must not be.
         """
         transcripts = self._attempt(passages, None)
-        for turn, search in enumerate(self._tuning.retries):
+        for search in self._tuning.retries:
             doubtful = [
                 index
                 for index, transcript in enumerate(transcripts)
@@ -108,7 +108,7 @@ class Decoder:
             ]
             if not doubtful:
                 break
-            widened = [self._widen(transcripts[index].passage, encode=turn > 0) for index in doubtful]
+            widened = [replace(transcripts[index].passage, frames=MAX_FRAMES) for index in doubtful]
             for index, again in zip(doubtful, self._attempt(widened, search), strict=True):
                 transcripts[index] = _better(transcripts[index], again)
         return transcripts
@@ -118,12 +118,6 @@ class Decoder:
         frames = min(2 * round(seconds * FRAMES_PER_SECOND / 2), MAX_FRAMES)
         features = self._log_mel(chunk.samples, frames)
         return self._whisper.encode(features), min(frames, -(-len(chunk.samples) // HOP))
-
-    def _widen(self, passage: Passage, *, encode: bool) -> Passage:
-        if not encode or 2 * len(passage.encoding) == MAX_FRAMES:
-            return replace(passage, frames=MAX_FRAMES)
-        encoding, content = self._encode(passage.chunk, MAX_FRAMES / FRAMES_PER_SECOND)
-        return replace(passage, encoding=encoding, content_frames=content, frames=MAX_FRAMES)
 
     def _language(self, options: DecodeOptions, encoding: Encoding) -> str | None:
         """The language asked for, as far as this model has it, or else the one that is heard."""

@@ -13,6 +13,8 @@ from echopanel.policy.scheduler import EAGER, Gather
 SPECULATE_BELOW = 0.7
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
+# The shortest left context that helps: 2 s are worth nothing.
+BUSY_LEAD_S = 3.0
 # Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
 BUSY = Gather(0.3, 4)
 LOADED = Gather(0.3, 8)
@@ -62,7 +64,7 @@ def lead(interval_s: float) -> float:
     """Seconds of left context of a final: worth a point or two of word errors, for a third of its cost."""
     if interval_s < BUSY_FROM_S:
         return LEAD_S
-    return LEAD_S / 2 if interval_s < LOADED_FROM_S else 0.0
+    return BUSY_LEAD_S if interval_s < LOADED_FROM_S else 0.0
 
 
 # How finals are decoded that nobody waits for; they have no partials, so the interval says nothing.

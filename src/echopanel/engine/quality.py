@@ -158,14 +158,21 @@ class Quality:
     def _set_pace(self, load: float, putoff: list[bool], now: float) -> None:
         plan = self._ladder.plan
         live = len(putoff) if plan.secondary_live else len(putoff) - sum(putoff)
-        least = self._recogniser.demand.interval(live)
-        interval = self._interval.observe(load, self._recogniser.backlog_s, now, least, plan.longest_s)
+        demand = self._recogniser.demand
+        interval = self._interval.observe(
+            load,
+            self._recogniser.backlog_s,
+            now,
+            demand.interval(live),
+            plan.longest_s,
+            lambda interval_s: demand.load(1, interval_s),
+        )
         pace = Pace.at(load, interval)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))
             self._pace = pace
             self._recogniser.gather = pace.gather
-            self._recogniser.demand.at(interval)
+            demand.at(interval)
             self.changed.notify()
         self._metrics.chunk_interval_seconds.set(interval)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, inf
@@ -11,6 +12,13 @@ from echopanel.errors import ConfigError
 
 # How long a load that is over still counts as the recent peak.
 PEAK_FADES_S = 3.0
+# Those who speak must need so many times the interval that it is longer at once; less than that, the load tells.
+SURGE = 1.5
+
+
+def all_partials(interval_s: float) -> float:
+    """What speech costs at an interval, if finals cost nothing."""
+    return 1 / interval_s
 
 
 class Mode(StrEnum):
@@ -34,9 +42,9 @@ class ChunkSettings:
         ConfigError: values that contradict each other.
     """
 
-    intervals: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-    load_high: float = 0.8
-    load_low: float = 0.7
+    intervals: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+    load_high: float = 0.95
+    load_low: float = 0.85
     raise_after_s: float = 2.0
     lower_after_s: float = 10.0
     settle_s: float = 6.0
@@ -53,8 +61,8 @@ class ChunkSettings:
 class ChunkInterval:
     """The interval for the whole server, by load and backlog; to be asked about twice a second.
 
-    Decoding the open utterances costs about 1 / interval, so that a load at interval a predicts load * a / b
-    at interval b. For a shorter b that is rather too much than too little, as finals always cost the same.
+    The load at a shorter interval is predicted by what speech costs at both; only that of the open utterances
+    grows as 1 / interval.
     """
 
     def __init__(self, settings: ChunkSettings | None = None) -> None:
@@ -91,7 +99,13 @@ class ChunkInterval:
         return self._reason
 
     def observe(
-        self, load: float, backlog_s: float, now: float, least_s: float = 0.0, longest_s: float = inf
+        self,
+        load: float,
+        backlog_s: float,
+        now: float,
+        least_s: float = 0.0,
+        longest_s: float = inf,
+        cost: Callable[[float], float] = all_partials,
     ) -> float:
         """Take a measurement; the answer is the interval to use from now on.
 
@@ -101,32 +115,38 @@ class ChunkInterval:
             now: seconds on a monotonic clock.
             least_s: what those who speak now need, by what they cost; a longer step is taken at once.
             longest_s: the longest that may be taken, if there is a step that short.
+            cost: what a speaker costs at an interval, in any unit.
         """
         settings = self._settings
         self._last = max(bisect_right(settings.intervals, longest_s) - 1, 0)
         self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
         self._seen_at = now
         self._high_since = min(self._high_since, now) if load > settings.load_high else inf
-        roomy = self._has_room(load, backlog_s, least_s)
+        roomy = self._has_room(load, backlog_s, least_s, cost)
         self._low_since = min(self._low_since, now) if roomy else inf
         if self._step > self._last:
             self._change(self._last, "times are better", now)
         elif backlog_s > settings.backlog_high_s:
             self._change(self._last, f"{backlog_s:.0f} s of audio queued", now)
-        elif least_s > self.interval:
+        elif least_s > SURGE * self.interval:
             self._change(self._first(least_s), "so many speak", now)
         elif now - max(self._high_since, self._changed_at + settings.settle_s) >= settings.raise_after_s:
             self._change(self._longer(load), f"load {load:.2f}", now)
         elif now - self._low_since >= settings.lower_after_s:
-            self._change(self._shorter(least_s), f"load fell to {self._peak:.2f}", now)
+            self._change(self._shorter(least_s, cost), f"load fell to {self._peak:.2f}", now)
         return self.interval
 
-    def _has_room(self, load: float, backlog_s: float, least_s: float) -> bool:
+    def _has_room(
+        self, load: float, backlog_s: float, least_s: float, cost: Callable[[float], float]
+    ) -> bool:
         """Whether the next shorter interval would be bearable."""
         if self._step == 0 or backlog_s > self._settings.backlog_high_s / 2:
             return False
         shorter = self._settings.intervals[self._step - 1]
-        return load * self.interval / shorter < self._settings.load_low and least_s <= shorter
+        return self._bearable(load, shorter, cost) and least_s <= SURGE * shorter
+
+    def _bearable(self, load: float, shorter: float, cost: Callable[[float], float]) -> bool:
+        return load * cost(shorter) / cost(self.interval) < self._settings.load_low
 
     def _longer(self, load: float) -> int:
         """The first step that promises a load below `load_low`; the last if none does."""
@@ -143,11 +163,17 @@ class ChunkInterval:
             (step for step, interval in enumerate(intervals) if interval >= needed), len(intervals) - 1
         )
 
-    def _shorter(self, least_s: float) -> int:
+    def _shorter(self, least_s: float, cost: Callable[[float], float]) -> int:
         """The first step that would be bearable also at the recent peak, at most the next shorter one."""
-        needed = max(self.interval * self._peak / self._settings.load_low, least_s)
         intervals = self._settings.intervals[: self._step]
-        return next((step for step, interval in enumerate(intervals) if interval > needed), self._step - 1)
+        return next(
+            (
+                step
+                for step, interval in enumerate(intervals)
+                if SURGE * interval >= least_s and self._bearable(self._peak, interval, cost)
+            ),
+            self._step - 1,
+        )
 
     def _change(self, step: int, reason: str, now: float) -> None:
         step = min(step, self._last)
