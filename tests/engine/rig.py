@@ -192,6 +192,7 @@ class Played:
     """A pipeline and what it said; every step is checked for what must always hold."""
 
     pipeline: Pipeline
+    recogniser: Recogniser
     events: list[Event] = field(default_factory=list)
 
     def of(self, kind: type[T]) -> list[T]:
@@ -219,7 +220,7 @@ class Played:
         for frame in self._frames(samples, start, FRAME):
             self.pipeline.feed(frame)
             assert self.coverage.balanced()
-            await soon(lambda: not self.pipeline._recogniser._calls)
+            await soon(lambda: not self.recogniser._calls)
             await asyncio.sleep(0)
 
     async def flush(self) -> None:
@@ -281,7 +282,7 @@ async def playing(
         pace=lambda: rig.pace,
         emit=lambda event: played.events.append(event),
     )
-    played = Played(pipeline)
+    played = Played(pipeline, rig.recogniser)
     running = asyncio.create_task(pipeline.run())
     try:
         yield played

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from echopanel.audio import Source
 from echopanel.engine.bleed import BleedMarker
 from echopanel.engine.events import Event
-from echopanel.transcript import Final, Partial, Segment, Word
+from echopanel.transcript import Final, Partial, Revision, Segment, Word
 
 LINE = "we should ship the new version"
 
@@ -92,6 +92,23 @@ async def test_what_is_held_goes_when_it_turns_out_to_be_silence() -> None:
     await asyncio.wait_for(stage.arrived.wait(), 5)
     assert stage.shown() == [f"mic: {LINE}"]
     running.cancel()
+
+
+def test_a_revision_is_marked_as_what_it_replaces() -> None:
+    """Word by word where they were said; and it never overtakes what it replaces."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(final(Source.SYSTEM, LINE, 1.0))
+    held = final(Source.MIC, LINE, 1.1).segment
+    marker.take(Final(held))
+    again = final(Source.MIC, "We should ship the nude version", 1.1).segment
+    marker.take(Revision((held.id,), (replace(again, id="mic-9"),), "heard_again"))
+    *_, before, revision = stage.published
+    assert isinstance(before, Final)
+    assert before.segment.source is Source.MIC
+    assert isinstance(revision, Revision)
+    assert all(word.bleed for word in before.segment.words)
+    assert all(word.bleed for word in revision.segments[0].words)
 
 
 def test_old_text_of_the_loudspeakers_is_forgotten() -> None:

@@ -19,7 +19,7 @@ from echopanel.engine.events import Trouble
 from echopanel.engine.listener import LEAD
 from echopanel.engine.pace import Pace
 from echopanel.policy.endpoint import EndpointSettings
-from echopanel.transcript import Final, Gap, Partial, Transcript
+from echopanel.transcript import Final, Gap, Partial, Revision, Transcript
 from tests.engine.rig import (
     Rig,
     frames,
@@ -615,6 +615,52 @@ async def test_a_repair_that_is_interrupted_forgets_nothing() -> None:
         assert played.pipeline.shed == shed
         await played.pipeline.repair(read_speech, give_up=False)
         assert (len(played.texts), played.coverage.pending) == (2, 0)
+
+
+async def test_what_was_heard_in_haste_is_heard_again_in_one_piece() -> None:
+    """Utterances that belong together become one segment, by a revision; it is not counted twice."""
+    voice = ["hasty"]
+    audio = said(np.tile(said(speech(1.0), silence(0.55)), 2), silence(1.0))
+
+    async def read(start: int, end: int) -> bytes:
+        return float_to_pcm16(audio[start:end])
+
+    async with rigged(Script(text=lambda chunk: f"{voice[0]} text")) as rig, playing(rig) as played:
+        rig.pace = Pace(interval_s=8.0, speculate=False, beam_size=1, lead_s=0.0, full=False)
+        played.feed(audio)
+        await played.flush()
+        before, counted = played.texts, played.coverage
+        assert before == ["hasty text", "hasty text"]
+        voice[0] = "calm"
+        assert played.pipeline.hasty == 2
+        await played.pipeline.improve(read)
+        assert played.pipeline.hasty == 0
+        await played.pipeline.improve(read)
+        (revision,) = played.of(Revision)
+        (segment,) = revision.segments
+        first, last = (final.segment for final in played.of(Final))
+        assert (revision.replaces, revision.reason) == ((first.id, last.id), "heard_again")
+        assert (segment.start_sample, segment.end_sample) == (first.start_sample, last.end_sample)
+        assert segment.text.startswith("calm text")
+        assert (played.texts, played.coverage) == (before, counted)
+
+
+@pytest.mark.parametrize(
+    ("full", "later", "fails"), [(True, "calm", False), (False, "hasty", False), (False, "calm", True)]
+)
+async def test_text_that_gets_no_better_stays(full: bool, later: str, fails: bool) -> None:
+    """It was heard with time, or says the same again, or cannot be heard again."""
+    voice = ["hasty"]
+    script = Script(text=lambda chunk: f"{voice[0]} text", fail=lambda call: fails and call > 0)
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        rig.pace = Pace(interval_s=8.0, speculate=False, full=full)
+        played.feed(UTTERANCE)
+        await played.flush()
+        voice[0] = later
+        assert played.pipeline.hasty == (not full)
+        await played.pipeline.improve(read_speech)
+        assert (played.texts, played.of(Revision)) == (["hasty text"], [])
+        assert (played.coverage.pending, played.coverage.lost) == (0, 0)
 
 
 async def test_two_repairs_at_once_are_one() -> None:

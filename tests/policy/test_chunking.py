@@ -127,13 +127,12 @@ def test_many_speakers_lengthen_it_before_there_is_load() -> None:
 
 def test_finals_are_no_reason_for_a_long_interval() -> None:
     """What costs the same at any interval is not expected to grow with a shorter one."""
-    measured = {"load": 0.6, "backlog_s": 0.0}
     blind, knowing = ChunkInterval(), ChunkInterval()
     for interval in (blind, knowing):
-        assert interval.observe(**measured, now=0.0, least_s=3.0) == 3.0
+        assert interval.observe(0.6, 0.0, 0.0, least_s=3.0) == 3.0
     for now in range(1, 13):
-        blind.observe(**measured, now=float(now))
-        knowing.observe(**measured, now=float(now), cost=lambda interval_s: 0.5 + 0.3 / interval_s)
+        blind.observe(0.6, 0.0, float(now))
+        knowing.observe(0.6, 0.0, float(now), cost=lambda interval_s: 0.5 + 0.3 / interval_s)
     assert (blind.interval, knowing.interval) == (2.5, 1.0)
 
 

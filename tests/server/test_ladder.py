@@ -13,7 +13,7 @@ from echopanel.audio import Source
 from echopanel.policy.ladder import LEVELS
 from echopanel.transcript import GapStatus
 from echopanel.wire import messages as m
-from tests.engine.rig import quarters, soon
+from tests.engine.rig import quarters, silence, soon
 from tests.server.rig import Client, Served, serving, settings_of, talk
 
 MIC, SYSTEM = Source.MIC, Source.SYSTEM
@@ -95,6 +95,37 @@ async def test_overload_takes_it_up_and_calm_back_and_nothing_is_lost(
         assert served.server.engine.quality.standing.plan is LEVELS[0]
         assert metric(served, "ladder_level") == 0
         assert [metric(served, "ladder_changes_total", level=str(i)) for i in range(4)] == [1, 2, 2, 1]
+
+
+async def test_what_was_heard_in_haste_is_heard_again(tmp_path: Path, fake: Fake, load: Load) -> None:
+    """When there is time, or after stop; what is kept is the later text."""
+    voice = ["Hasty."]
+    fake.script = Script(text=lambda chunk: voice[0])
+
+    async def hasty(client: Client, level: float) -> None:
+        """Say something while there is no time."""
+        voice[0], load.told = "Hasty.", (0.9, 0.5, 0.5, 0.5)
+        await at(client, 1)
+        await said(client, MIC, level)
+        voice[0] = "Calm."
+
+    async with serving(settings_of(tmp_path, ladder=QUICK), fake) as served:
+        async with served.started(MIC) as client:
+            await hasty(client, 0.2)
+            load.told = LOW
+            await at(client, 0)
+            first = (await client.got(m.RevisionMessage)).revision
+            assert (first.replaces, first.reason) == ((client.segments[0].id,), "heard_again")
+            await client.speak(
+                silence(4.0)
+            )  # what comes now has no left context, which the fake would not know
+            await hasty(client, 0.4)
+            stopped = await client.stop()
+            _, last = client.of(m.RevisionMessage)
+            assert last.revision.replaces == (client.segments[1].id,)
+            assert (stopped.coverage[MIC].pending, stopped.coverage[MIC].lost) == (0, 0)
+        kept = await served.http.get(f"/v1/sessions/{stopped.session}/transcript")
+        assert [one["text"] for one in kept.json()["segments"]] == ["Calm.", "Calm."]
 
 
 async def test_what_was_put_off_is_there_at_the_latest_after_stop(

@@ -96,7 +96,8 @@ class Traffic:
             case m.FinalMessage(number, event):
                 self._finals.append((number, event.segment.id))
                 self.inbox.put(event)
-            case m.RevisionMessage(_, revision):
+            case m.RevisionMessage(number, revision):
+                self._finals += [(number, segment.id) for segment in revision.segments]
                 self.inbox.put(revision)
             case m.Flow(chunk_interval_s=interval_s):
                 self.outgoing.follow(interval_s)

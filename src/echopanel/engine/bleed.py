@@ -12,7 +12,7 @@ from echopanel.audio import Source
 from echopanel.engine.events import Event
 from echopanel.policy.bleed import Bleed, may_repeat
 from echopanel.policy.overheard import AHEAD, MOST_AHEAD, leading, repeats, words_ahead
-from echopanel.transcript import Final, Partial, Segment, Word
+from echopanel.transcript import Final, Partial, Revision, Segment, Word
 
 # A final of the microphone waits at most this long for the text of what was played meanwhile.
 HOLD_S = 5.0
@@ -55,6 +55,7 @@ class BleedMarker:
         self._leading = ("", 0)  # an utterance of the microphone, and how many words at its beginning do
         self._said_at = 0.0  # when text of the loudspeakers came, on the monotonic clock
         self._held: deque[_Held] = deque()
+        self._echoes: dict[str, tuple[Word, ...]] = {}  # the words of segments of which some were marked
         self._filled = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -81,6 +82,9 @@ class BleedMarker:
                 if not event.text:
                     del self._saying[event.segment_id]
                 self._emit(event)
+            case Revision():
+                self.release()  # what it replaces comes first
+                self._emit(self._revised(event))
             case _:
                 self._emit(event)
         self._publish()
@@ -107,6 +111,15 @@ class BleedMarker:
                 await asyncio.sleep(LOOK_S)
             else:
                 self._filled.clear()
+
+    def _revised(self, revision: Revision) -> Revision:
+        """Marks its words like those that were heard before at the same time."""
+        before = [word for name in revision.replaces for word in self._echoes.pop(name, ())]
+        marked = tuple(
+            replace(segment, words=tuple(like_before(word, before) for word in segment.words))
+            for segment in revision.segments
+        )
+        return replace(revision, segments=marked)
 
     def _is_overheard(self, partial: Partial) -> bool:
         """Whether a partial only repeats the loudspeakers, or begins as if it did where that is usual."""
@@ -149,4 +162,12 @@ class BleedMarker:
         segment = self._held.popleft().segment
         marks = self._policy.judge(segment.words, tuple(self._heard))
         words = tuple(replace(word, bleed=mark) for word, mark in zip(segment.words, marks, strict=True))
+        if any(marks):
+            self._echoes[segment.id] = words
         self._emit(Final(replace(segment, words=words)))
+
+
+def like_before(word: Word, before: Sequence[Word]) -> Word:
+    """A word, marked as that of `before` is whose middle is nearest to its own."""
+    nearest = min(before, key=lambda one: abs(one.start + one.end - word.start - word.end), default=word)
+    return replace(word, bleed=nearest.bleed)

@@ -288,8 +288,17 @@ class Engine:
     @property
     def idle(self) -> bool:
         """Whether there is time for what was put off."""
-        plan = self.quality.standing.plan
-        return plan.secondary_live and not plan.fallback and self._recogniser.reading().load < IDLE_BELOW
+        return self.quality.standing.plan.secondary_live and self.leisurely
+
+    @property
+    def calm(self) -> bool:
+        """Whether there is time, and has been for a while: the ladder is at full quality."""
+        return self.quality.standing.plan.level == 0 and self.leisurely
+
+    @property
+    def leisurely(self) -> bool:
+        """Whether the first model has time for what nobody waits for, as far as live speech goes."""
+        return not self.quality.standing.plan.fallback and self._recogniser.reading().load < IDLE_BELOW
 
     async def health(self) -> HealthReport:
         """The answer of `/health`."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from echopanel.audio import Source
-from echopanel.transcript import Final, Gap, Partial
+from echopanel.transcript import Final, Gap, Partial, Revision
 
 NO_SPEECH = "no_speech"  # why a range that was put off has no text after all
+HEARD_AGAIN = "heard_again"  # why text that was heard in haste is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +20,4 @@ class Trouble:
     given_up: bool
 
 
-Event = Partial | Final | Gap | Trouble
+Event = Partial | Final | Revision | Gap | Trouble

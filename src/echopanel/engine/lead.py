@@ -56,7 +56,7 @@ class RecentWords:
     def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
         """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""
         first = max(oldest, start - to_samples(most_s))
-        near = [word for word in self._words if first <= word[0] and word[1] <= start]
+        near = sorted(word for word in self._words if first <= word[0] and word[1] <= start)
         if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
             return None
         return Lead(near[0][0], tuple(text for _, _, text in near))

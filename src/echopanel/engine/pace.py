@@ -25,7 +25,8 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
-    `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off.
+    `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
+    `full`: the ladder is above level 0, so that what is heard now is heard again when there is time.
     Replaced as a whole when the load changes.
     """
 
@@ -35,6 +36,7 @@ class Pace:
     lead_s: float = LEAD_S
     gather: Gather = EAGER
     live: bool = True
+    full: bool = True
 
     @property
     def hurried(self) -> bool:
@@ -42,7 +44,7 @@ class Pace:
         return self.interval_s >= LOADED_FROM_S
 
     @classmethod
-    def at(cls, load: float, interval_s: float) -> Self:
+    def at(cls, load: float, interval_s: float, *, full: bool = True) -> Self:
         """What a load leaves time for."""
         return cls(
             interval_s,
@@ -50,6 +52,7 @@ class Pace:
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
             lead_s=lead(interval_s),
             gather=gather(interval_s),
+            full=full,
         )
 
 

@@ -6,20 +6,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
-from echopanel.asr.provider import Hypothesis
+from echopanel.asr.provider import Hypothesis, HypothesisWord
 from echopanel.asr.vad import VadStream
-from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples, to_seconds
-from echopanel.engine.events import NO_SPEECH, Event, Trouble
-from echopanel.engine.excerpt import Excerpt, newest, whole
+from echopanel.audio import AudioFrame, Chunk, Source, pcm16_to_float, to_samples
+from echopanel.engine.asking import Asking
+from echopanel.engine.events import HEARD_AGAIN, NO_SPEECH, Event, Trouble
+from echopanel.engine.haste import Haste
 from echopanel.engine.lag import Lag
-from echopanel.engine.lead import LEAD_S, Lead, LeftContext, unknown_until
+from echopanel.engine.lead import LEAD_S, LeftContext
 from echopanel.engine.listener import Listener
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.options import PipelineOptions
-from echopanel.engine.pace import UNHURRIED, Pace
-from echopanel.engine.recogniser import QueueFull, Recogniser, Request, Superseded
+from echopanel.engine.pace import Pace
+from echopanel.engine.recogniser import QueueFull, Recogniser, Superseded
 from echopanel.engine.recovery import Past, Range, first_waiting
 from echopanel.engine.signal import Signal
 from echopanel.engine.utterance import Utterance
@@ -34,11 +34,12 @@ from echopanel.policy.endpoint import (
     SpeechStarted,
 )
 from echopanel.policy.ledger import Ledger
-from echopanel.policy.scheduler import JobKind
-from echopanel.transcript import Final, Gap, GapStatus
+from echopanel.transcript import Final, Gap, GapStatus, Revision, Segment
 
 RECOGNISER_FAILED = "recogniser_failed"
 OVERLOAD = "overload"
+Read = Callable[[int, int], Awaitable[bytes]]  # s16le audio of [start, end), from the journal
+
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -63,15 +64,25 @@ class Pipeline:
         self.session = session
         self.source = source
         self.shed: list[Range] = []
+        self._haste = Haste()
         self.progressed = Signal()
-        self._options = options
-        self._recogniser = recogniser
+        self._partials = options.partials
         self._clock = clock
         self._metrics = metrics
         self._pace = pace
         self._emit = emit
         self._listener = Listener(source, vad, endpoint, clock, on_endpoint=self._handle, on_loss=self._lost)
         self._context = LeftContext()
+        self._asking = Asking(
+            session,
+            self._listener,
+            options,
+            recogniser=recogniser,
+            context=self._context,
+            pace=pace,
+            heard=self._heard,
+            retrying=self._retrying,
+        )
         self._open: Utterance | None = None
         self._count = 0
         self._lag = Lag()
@@ -102,6 +113,11 @@ class Pipeline:
     def closing(self) -> int:
         """Utterances that have ended and are not final yet."""
         return self._closing.qsize()
+
+    @property
+    def hasty(self) -> int:
+        """Segments that were heard in haste and not heard again yet."""
+        return len(self._haste)
 
     @property
     def handled(self) -> int:
@@ -157,7 +173,7 @@ class Pipeline:
                 utterance.done.set()
                 self.progressed.notify()
 
-    async def repair(self, read: Callable[[int, int], Awaitable[bytes]], *, give_up: bool) -> None:
+    async def repair(self, read: Read, *, give_up: bool) -> None:
         """Recognise what was put off, one range after the other; `read` has its audio.
 
         What fails once more is lost if `give_up`; else it is put off again, as is what finds no room. What is
@@ -166,14 +182,35 @@ class Pipeline:
         async with self._repairing:
             for _ in range(len(self.shed)):
                 start, end = self.shed[0]
-                first = max(0, start - to_samples(LEAD_S))
-                chunk = Chunk(self.source, first, pcm16_to_float(await read(first, end)))
-                self._count += 1
-                utterance = Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True)
-                utterance.last_try, utterance.chunk = give_up, chunk
-                utterance.asked = self._ask_final(utterance)
+                utterance = await self._journaled(read, start, end)
+                utterance.last_try = give_up
+                self._asking.final(utterance)
                 await self._finish(utterance)
                 self.shed.remove((start, end))
+
+    async def improve(self, read: Read) -> None:
+        """Recognise again what was heard in haste longest ago.
+
+        A text that fails to be better, or fails, stays as it is.
+        """
+        async with self._repairing:
+            passage = self._haste.take()
+            if passage is None:
+                return
+            utterance = await self._journaled(read, passage.start, passage.end)
+            self._asking.final(utterance)
+            with contextlib.suppress(QueueFull, TranscriptionFailed):
+                hypothesis = await self._final(utterance)
+                words = utterance.finish(hypothesis, passage.end)
+                if words and " ".join(word.text for word in words) != passage.text:
+                    segment = self._segment(utterance, words, passage.end, hypothesis)
+                    self._emit(Revision(passage.ids, (segment,), HEARD_AGAIN))
+
+    async def _journaled(self, read: Read, start: int, end: int) -> Utterance:
+        first = max(0, start - to_samples(LEAD_S))
+        chunk = Chunk(self.source, first, pcm16_to_float(await read(first, end)))
+        self._count += 1
+        return Utterance(f"{self.source}-{self._count}", self.source, start, end, deferred=True, chunk=chunk)
 
     # --- endpoints -------------------------------------------------------------------------------
 
@@ -201,8 +238,8 @@ class Pipeline:
         utterance = self._opened()
         utterance.paused = True
         pace = self._pace()
-        if pace.live and pace.speculate and self._recogniser.queued(self.session, self.source) == 0:
-            utterance.speculation = self._ask_speculative(utterance, at)
+        if pace.live and pace.speculate and self._asking.queued == 0:
+            utterance.speculation = self._asking.speculative(utterance, at)
 
     def _resumed(self) -> None:
         utterance = self._opened()
@@ -220,10 +257,10 @@ class Pipeline:
             self._close(utterance)
             return
         speculation = utterance.speculation
-        started = self._recogniser.queued(self.session, self.source) == 0
+        started = self._asking.queued == 0
         if speculation is None or not (speculation.done() or started):
             utterance.speculation = None
-            utterance.asked = self._ask_final(utterance)
+            self._asking.final(utterance)
         self._close(utterance)
 
     def _close(self, utterance: Utterance) -> None:
@@ -234,63 +271,15 @@ class Pipeline:
         assert self._open is not None, "the endpointer ends only what it started"
         return self._open
 
-    # --- jobs -------------------------------------------------------------------------------------
-
     def _ask_for_partial(self) -> None:
         utterance = self._open
-        if utterance is None or utterance.paused or not (self._options.partials and self._pace().live):
+        if utterance is None or utterance.paused or not (self._partials and self._pace().live):
             return
         if utterance.asked is not None and not utterance.asked.done():
             return
         enough = self.end - utterance.start >= to_samples(MIN_PARTIAL_S)
         if enough and self.end - utterance.covered >= to_samples(self._pace().interval_s):
-            self._submit(utterance, JobKind.PARTIAL, lambda: self._newest(utterance))
-
-    def _ask_speculative(self, utterance: Utterance, at: int) -> asyncio.Future[Hypothesis] | None:
-        # Of audio that comes in bursts, more is there already: what the next speaker said.
-        utterance.covered = at
-        audio = self._listener.chunk(utterance.start, at)
-        return self._submit(utterance, JobKind.PARTIAL, lambda: self._decisive(utterance, audio))
-
-    def _ask_final(self, utterance: Utterance) -> asyncio.Future[Hypothesis] | None:
-        audio = utterance.chunk
-        assert audio is not None, "a final is asked for when the end is known"
-        kind = JobKind.DEFERRED if utterance.deferred else JobKind.FINAL
-        return self._submit(utterance, kind, lambda: self._decisive(utterance, audio))
-
-    def _submit(
-        self, utterance: Utterance, kind: JobKind, take: Callable[[], Excerpt]
-    ) -> asyncio.Future[Hypothesis] | None:
-        end = self.end if utterance.end is None else utterance.end
-        partly = kind is JobKind.PARTIAL and utterance.previewable(end)
-        seconds = to_seconds(end - (utterance.cut if partly else utterance.start))
-        try:
-            language = self._options.decode.language
-            future = self._recogniser.submit(
-                Request(self.session, self.source, kind, seconds, take, language, self._retrying)
-            )
-        except QueueFull:
-            return None
-        utterance.asked = future
-        future.add_done_callback(lambda done: self._heard(utterance, done))
-        return future
-
-    def _newest(self, utterance: Utterance) -> Excerpt:
-        """The utterance as it is when its turn comes: late, but never stale."""
-        utterance.covered = self.end
-        audio = self._listener.chunk(utterance.start, self.end)
-        return newest(audio, utterance, self._options.decode, self._pace().interval_s)
-
-    def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
-        pace = UNHURRIED if utterance.deferred else self._pace()
-        options = replace(self._options.decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
-        return whole(audio, utterance.start, self._lead(utterance, audio, pace.lead_s), options)
-
-    def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
-        if utterance.alone:
-            return None
-        oldest = max(audio.start, unknown_until(self.ledger, utterance.start))
-        return self._context.before(utterance.start, oldest, most_s, deferred=utterance.deferred)
+            self._asking.partial(utterance)
 
     # --- text out -----------------------------------------------------------------------------------
 
@@ -299,11 +288,11 @@ class Pipeline:
         if done.cancelled() or done.exception() is not None or utterance.end is not None:
             return
         hypothesis = done.result()
-        self._learn_language(hypothesis)
+        self._asking.learn(hypothesis)
         changed = utterance.agreement.changes
         partial = utterance.partial(hypothesis, utterance.covered, self._clock)
         self._metrics.tail_changes.inc(utterance.agreement.changes - changed)
-        if partial is not None and self._options.partials:
+        if partial is not None and self._partials:
             self._emit(partial)
             lag_s = self._lag.shown(utterance.covered)
             if lag_s is not None:
@@ -335,7 +324,8 @@ class Pipeline:
         if not self._context.echoed(hypothesis.text.split(), deferred=utterance.deferred):
             return hypothesis
         utterance.alone = True
-        utterance.speculation, utterance.asked = None, self._ask_final(utterance)
+        utterance.speculation = None
+        self._asking.final(utterance)
         return await self._decoded(utterance)
 
     async def _decoded(self, utterance: Utterance) -> Hypothesis:
@@ -348,7 +338,7 @@ class Pipeline:
         if utterance.speculation is not None:
             with contextlib.suppress(TranscriptionFailed, Superseded):
                 return await utterance.speculation
-            utterance.asked = self._ask_final(utterance)
+            self._asking.final(utterance)
         if utterance.asked is None:
             raise QueueFull
         try:
@@ -357,7 +347,7 @@ class Pipeline:
             raise TranscriptionFailed("the session was ended") from None
 
     def _finalise(self, utterance: Utterance, end: int, hypothesis: Hypothesis) -> None:
-        self._learn_language(hypothesis)
+        self._asking.learn(hypothesis)
         words = utterance.finish(hypothesis, end)
         if not words:
             self.ledger.silence(utterance.start, end)
@@ -367,15 +357,23 @@ class Pipeline:
             if withdrawal is not None:
                 self._emit(withdrawal)
             return
-        language = hypothesis.language or self._options.decode.language
-        segment = utterance.segment(words, end, self._clock, language)
+        segment = self._segment(utterance, words, end, hypothesis)
         self.ledger.transcribe(utterance.start, end)
         self._metrics.words.inc(len(segment.words))
-        self._context.note(utterance.start, words, deferred=utterance.deferred)
+        if utterance.hasty:
+            self._haste.note(segment)
         if not utterance.deferred:
             self._metrics.final_seconds.observe(time.monotonic() - utterance.decided_at)
             self._lag.shown(end)
         self._emit(Final(segment))
+
+    def _segment(
+        self, utterance: Utterance, words: list[HypothesisWord], end: int, hypothesis: Hypothesis
+    ) -> Segment:
+        """The words of an utterance in their place; what comes next has them as left context."""
+        self._context.note(utterance.start, words, deferred=utterance.deferred)
+        language = hypothesis.language or self._asking.language
+        return utterance.segment(words, end, self._clock, language)
 
     def _retrying(self, error: TranscriptionFailed) -> None:
         self._emit(Trouble(self.source, f"{error}; trying once more", given_up=False))
@@ -388,9 +386,3 @@ class Pipeline:
         self.shed.append((utterance.start, utterance.end))
         if not utterance.deferred:
             self._emit(Gap(self.source, utterance.start, utterance.end, reason, GapStatus.PENDING))
-
-    def _learn_language(self, hypothesis: Hypothesis) -> None:
-        """What was detected once holds for the source."""
-        decode = self._options.decode
-        if decode.language is None and hypothesis.text and hypothesis.language:
-            self._options = replace(self._options, decode=replace(decode, language=hypothesis.language))

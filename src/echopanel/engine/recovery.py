@@ -19,13 +19,15 @@ CONTEXT_S = 16.0
 class Past:
     """What is known of one source; ranges are (start, end) in samples, in order.
 
-    `damaged`: it was journaled, but cannot be read any more.
+    `damaged`: it was journaled, but cannot be read any more. `revised` are segments that were heard again, in
+    the place of finals.
     """
 
     journaled: tuple[Range, ...] = ()
     finals: tuple[Segment, ...] = ()
     gaps: tuple[Gap, ...] = ()
     damaged: tuple[Range, ...] = ()
+    revised: tuple[Segment, ...] = ()
 
     @property
     def done(self) -> int:
@@ -40,7 +42,8 @@ class Past:
     @property
     def count(self) -> int:
         """The highest number that a segment of this source has."""
-        return max((int(segment.id.rpartition("-")[2]) for segment in self.finals), default=0)
+        known = (*self.finals, *self.revised)
+        return max((int(segment.id.rpartition("-")[2]) for segment in known), default=0)
 
     @property
     def losses(self) -> tuple[Range, ...]:

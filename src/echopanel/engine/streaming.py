@@ -100,6 +100,11 @@ class StreamingPipeline:
         return self._queue.closing
 
     @property
+    def hasty(self) -> int:
+        """Segments that were heard in haste: none."""
+        return 0
+
+    @property
     def handled(self) -> int:
         """Sample index before which nothing waits; what was put off does not hold up what came behind it."""
         return first_waiting(self.ledger, self.shed)
@@ -179,6 +184,9 @@ class StreamingPipeline:
                 utterance.decided_at = time.monotonic()
                 self._queue.add(Speech(utterance, end, self._listener))
                 await utterance.done.wait()
+
+    async def improve(self, read: Callable[[int, int], Awaitable[bytes]]) -> None:
+        """Nothing is heard in haste here."""
 
     # --- endpoints -------------------------------------------------------------------------------
 

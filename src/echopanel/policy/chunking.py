@@ -12,7 +12,8 @@ from echopanel.errors import ConfigError
 
 # How long a load that is over still counts as the recent peak.
 PEAK_FADES_S = 3.0
-# Those who speak must need so many times the interval that it is longer at once; less than that, the load tells.
+# What those who speak need is given at once if it is so many times the interval. Less than that shows in the
+# load.
 SURGE = 1.5
 
 

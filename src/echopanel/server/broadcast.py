@@ -13,13 +13,14 @@ from echopanel.server.audience import Audience
 from echopanel.server.keeper import Keeper
 from echopanel.server.outbox import Outbox
 from echopanel.server.stored import from_stored, to_stored
-from echopanel.transcript import Final, Gap, Partial
+from echopanel.transcript import Final, Gap, Partial, Revision
 from echopanel.wire.messages import (
     Error,
     FinalMessage,
     Flushed,
     GapMessage,
     PartialMessage,
+    RevisionMessage,
     ServerMessage,
     Watching,
 )
@@ -155,6 +156,9 @@ class Broadcast:
             case Final():
                 self.last_event += 1
                 return FinalMessage(self.last_event, event)
+            case Revision():
+                self.last_event += 1
+                return RevisionMessage(self.last_event, event)
             case Gap():
                 self.last_event += 1
                 return GapMessage(self.last_event, event)

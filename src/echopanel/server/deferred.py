@@ -1,4 +1,7 @@
-"""What was put off in a session, recognised from its journal: when there is time, and before it ends."""
+"""What is recognised from the journal when there is time, and before a session ends.
+
+First what was put off, then once more what was heard in haste: on a level of the ladder above 0.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 REPAIR_AGAIN_S = 0.5
 REPAIR_RARELY_S = 30.0
+# A session that ends waits so long for time to hear again what was heard in haste.
+LEISURE_WITHIN_S = 30.0
 
 
 class Deferred:
@@ -54,9 +59,14 @@ class Deferred:
             await asyncio.sleep(wait)
             before = self.count
             if self._engine.idle:
-                for source in self._tracks:
-                    await self._repair(source, give_up=False)
+                await self._catch_up()
             wait = min(2 * wait, REPAIR_RARELY_S) if 0 < before <= self.count else REPAIR_AGAIN_S
+
+    async def _catch_up(self) -> None:
+        for source in self._tracks:
+            await self._repair(source, give_up=False)
+            while self._engine.calm and self._tracks[source].pipeline.hasty:
+                await self._improve(source)
 
     async def settle(self, *, give_up: bool) -> None:
         """Make everything taken so far final, also what was put off.
@@ -77,14 +87,34 @@ class Deferred:
             await self._repair(source, give_up=give_up)
             if pipeline.shed:
                 await asyncio.sleep(REPAIR_AGAIN_S)
+        while give_up and pipeline.hasty and await self._leisure():
+            await self._improve(source)
+
+    async def _leisure(self) -> bool:
+        """Whether there comes a time, soon, for what nobody waits for."""
+        waited = 0.0
+        while not self._engine.leisurely and waited < LEISURE_WITHIN_S:
+            await asyncio.sleep(REPAIR_AGAIN_S)
+            waited += REPAIR_AGAIN_S
+        return self._engine.leisurely
 
     async def _repair(self, source: Source, *, give_up: bool) -> None:
         """Recognise what was put off; what the disk does not give just now stays put off."""
         try:
             await self._tracks[source].pipeline.repair(partial(self._read, source), give_up=give_up)
         except StoreError as error:
-            log.error("cannot read the journal", session=self._session_id, source=source, error=str(error))
-            self._refused(source, error)
+            self._unread(source, error)
+
+    async def _improve(self, source: Source) -> None:
+        """Hear again what was heard in haste; what the disk does not give stays as it is."""
+        try:
+            await self._tracks[source].pipeline.improve(partial(self._read, source))
+        except StoreError as error:
+            self._unread(source, error)
+
+    def _unread(self, source: Source, error: StoreError) -> None:
+        log.error("cannot read the journal", session=self._session_id, source=source, error=str(error))
+        self._refused(source, error)
 
     async def _read(self, source: Source, start: int, end: int) -> bytes:
         """Audio out of the journal, once it is there.

@@ -18,7 +18,7 @@ from echopanel.engine.recovery import Past
 from echopanel.errors import StoreError, UnknownSession
 from echopanel.server.keeper import Found, Keeper
 from echopanel.store.transcripts import ResumeRecord, SessionRecord, SessionState, StoredEvent
-from echopanel.transcript import Final, Gap
+from echopanel.transcript import Final, Gap, Revision
 from echopanel.wire.messages import SourceReady, Start, Stopped
 
 log = structlog.get_logger(__name__)
@@ -125,10 +125,13 @@ def resume_record(start: Start, token: str) -> ResumeRecord:
 def past_of(source: Source, found: Found, stored: Sequence[StoredEvent]) -> Past:
     """What the disk knows of one source."""
     finals = [one.event.segment for one in stored if isinstance(one.event, Final)]
+    revisions = [one.event for one in stored if isinstance(one.event, Revision)]
+    revised = [segment for one in revisions for segment in one.segments]
     gaps = [one.event for one in stored if isinstance(one.event, Gap)]
     return Past(
         journaled=tuple(found.ranges),
         damaged=tuple(found.damaged),
         finals=tuple(segment for segment in finals if segment.source is source),
         gaps=tuple(gap for gap in gaps if gap.source is source),
+        revised=tuple(segment for segment in revised if segment.source is source),
     )
