@@ -272,7 +272,15 @@ def test_the_likelier_of_two_doubtful_decodes_is_kept(vocabulary: Vocabulary) ->
 @given(keys=st.lists(st.integers(0, 3), max_size=30), most=st.integers(1, 5))
 def test_batches_hold_everything_once_and_only_equals(keys: list[int], most: int) -> None:
     """Each index is in one batch, with its own key, and no batch is too large."""
-    made = list(batches(keys, most))
+    made = list(batches(keys, lambda key: most + key))
     assert sorted(index for _, members in made for index in members) == list(range(len(keys)))
     assert all(keys[index] == key for key, members in made for index in members)
-    assert all(1 <= len(members) <= most for _, members in made)
+    assert all(1 <= len(members) <= most + key for key, members in made)
+
+
+def test_long_contexts_make_small_batches(vocabulary: Vocabulary) -> None:
+    """So that a call never takes more memory than eight short chunks do."""
+    whisper = Scripted(vocabulary, ["Yes."])
+    decode(whisper, [PARTIAL] * 8, [8.0] * 8)
+    decode(whisper, [PARTIAL] * 8, [20.0] * 8)
+    assert [(call.frames, len(call.prompts)) for call in whisper.calls] == [(1200, 8), (2400, 4), (2400, 4)]

@@ -44,6 +44,7 @@ def test_what_is_before_the_last_final_was_dealt_with() -> None:
     assert ledger.coverage() == Coverage(captured=6_000, received=6_000, transcribed=3_000, silence=3_000)
     assert waiting == []
     assert (past.done, past.end, past.count) == (6_000, 10_000, 2)
+    assert replace(past, revised=(final(4_000, 6_000, number=7),)).count == 7
 
 
 def test_what_was_put_off_still_waits() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeVar
@@ -20,6 +20,8 @@ from echopanel.audio import Chunk
 _GREEDY = Search()
 # Fewer chunks than this are decoded with others in a context that is up to so many frames longer.
 FEW, MAX_LONGER = 4, 800
+# Frames of all contexts of a batch together: the decoder holds 6 KB for each of tiny.en, 12 KB of base.
+MOST_FRAMES = 9_600
 _MAX_PREVIOUS = MAX_TOKENS // 2 - 1  # tokens of text before the chunk, as in openai/whisper
 _MAX_PREFIX = 180  # leaves room for what is new
 
@@ -139,7 +141,7 @@ class Decoder:
         ]
         results: list[Transcript | None] = [None] * len(passages)
         silence = self._whisper.silence
-        for (frames, *_, how), members in batches(keys, self._tuning.max_batch):
+        for (frames, *_, how), members in batches(keys, self._most):
             budget = max(self._budget(passages[index], prompts[index]) for index in members)
             decodes = self._whisper.generate(
                 [lengthened(passages[index].encoding, silence, frames) for index in members],
@@ -150,6 +152,9 @@ class Decoder:
             for index, decode in zip(members, decodes, strict=True):
                 results[index] = self._judge(passages[index], prompts[index], decode, budget)
         return [result for result in results if result is not None]
+
+    def _most(self, key: tuple[int, *tuple[object, ...]]) -> int:
+        return max(1, min(self._tuning.max_batch, MOST_FRAMES // key[0]))
 
     def _search(self, passage: Passage) -> Search:
         return Search(beam_size=passage.options.beam_size) if passage.options.final else _GREEDY
@@ -192,14 +197,15 @@ def lengthened(encoding: Encoding, silence: Encoding, frames: int) -> Encoding:
 Key = TypeVar("Key", bound=Hashable)
 
 
-def batches(keys: Sequence[Key], most: int) -> Iterable[tuple[Key, list[int]]]:
-    """Indexes of equal keys together, at most `most` at once."""
+def batches(keys: Sequence[Key], most: Callable[[Key], int]) -> Iterable[tuple[Key, list[int]]]:
+    """Indexes of equal keys together, at most `most` of a key at once."""
     groups: dict[Key, list[int]] = {}
     for index, key in enumerate(keys):
         groups.setdefault(key, []).append(index)
     for key, members in groups.items():
-        for first in range(0, len(members), most):
-            yield key, members[first : first + most]
+        step = most(key)
+        for first in range(0, len(members), step):
+            yield key, members[first : first + step]
 
 
 def shared(frames: Sequence[int], kinds: Sequence[Hashable]) -> list[int]:
@@ -208,7 +214,7 @@ def shared(frames: Sequence[int], kinds: Sequence[Hashable]) -> list[int]:
     A decoder step reads all weights, for one chunk or for four; a longer context is cheaper than that.
     """
     chosen: dict[tuple[Hashable, int], int] = {}
-    for kind, members in batches(kinds, len(kinds)):
+    for kind, members in batches(kinds, lambda _: len(kinds)):
         counts = Counter(frames[index] for index in members)
         needed, waiting = sorted(counts), list[int]()
         for own, longer in zip_longest(needed, needed[1:]):
