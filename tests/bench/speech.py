@@ -38,7 +38,16 @@ class Screen:
         self.record.partial(Partial(segment, Source.MIC, self._revision, 0.0, stable, tail), at)
 
     def final(self, segment: str, at: float, text: str, start: float, end: float) -> None:
-        spoken = Segment(
-            segment, Source.MIC, start, end, text, round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
-        )
-        self.record.final(spoken, at)
+        self.record.final(spoken(segment, text, start, end), at)
+
+    def revision(
+        self, replaced: tuple[str, ...], segment: str, at: float, text: str, start: float, end: float
+    ) -> None:
+        self.record.take_back(replaced)
+        self.record.heard_again(replaced, spoken(segment, text, start, end), at)
+
+
+def spoken(segment: str, text: str, start: float, end: float) -> Segment:
+    """A segment of the microphone from second `start` to second `end`."""
+    first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+    return Segment(segment, Source.MIC, start, end, text, first, last)

@@ -133,6 +133,19 @@ def test_a_segment_that_a_revision_removed_does_not_count() -> None:
     assert [word.shown_after for word in found.words] == [8.0, 7.0]
 
 
+def test_what_was_heard_again_is_as_old_as_its_words() -> None:
+    """Words that were there before count from then, those that are new from the revision on."""
+    screen = Screen(script_of(recording("a", "one two three four")))
+    screen.partial("m1", 1.3, "", "one")
+    screen.final("m1", 2.4, "one too", 0.0, 2.0)
+    screen.final("m2", 4.6, "three four", 2.0, 4.0)
+    screen.revision(("m1", "m2"), "m3", 9.0, "one two three four", 0.0, 4.0)
+    found = score(screen)
+    assert [word.shown_after for word in found.words] == pytest.approx([0.3, 7.0, 1.6, 0.6])
+    assert found.final_after == pytest.approx([0.6])
+    assert (found.stable_changes, sum(word.errors for word in found.words)) == (0, 0)
+
+
 def test_recordings_without_word_times_count_as_a_whole_or_not_at_all() -> None:
     """Nobody knows where the window cuts them."""
     script = script_of(recording("a", "one two", timed=False), recording("b", "three four", timed=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.bench.shown import Shown, intervals, shown_since, stable_changes, tail_changes
+from echopanel.bench.shown import Shown, intervals, shown_since, side_by_side, stable_changes, tail_changes
 
 TEXTS = st.lists(st.lists(st.sampled_from("a b c d".split()), max_size=6), min_size=1, max_size=6)
 
@@ -47,6 +47,16 @@ def test_times_are_those_of_arrivals_and_the_last_text_shows_all(texts: list[lis
     times = [float(at) for at in range(len(texts))]
     for word, at in zip(texts[-1], shown_since(texts, times), strict=True):
         assert all(word in text for text in texts[int(at) :])
+
+
+def test_neighbours_are_shown_side_by_side() -> None:
+    """In their order, whichever comes first."""
+    first, second = [Shown(1.0, "one"), Shown(4.0, "one two")], [Shown(3.0, "", "three")]
+    assert side_by_side([first, second]) == [
+        Shown(1.0, "", "one"),
+        Shown(3.0, "", "one three"),
+        Shown(4.0, "", "one two three"),
+    ]
 
 
 def test_stable_text_that_changes_is_counted() -> None:

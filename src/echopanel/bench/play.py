@@ -31,7 +31,7 @@ class Load:
     idle: int = 0
     pairs: bool = False
     frame_s: float = 0.1
-    drain_s: float = 120.0
+    drain_s: float = 600.0
     language: str | None = None
 
     @property

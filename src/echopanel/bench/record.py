@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from echopanel.audio import Source
 from echopanel.bench.script import Script
-from echopanel.bench.shown import Shown
+from echopanel.bench.shown import Shown, side_by_side
 from echopanel.transcript import Coverage, Gap, Partial, Segment
 from echopanel.wire.messages import (
     Ack,
@@ -27,7 +27,8 @@ from echopanel.wire.messages import (
 class SourceRecord:
     """One source: what was sent, when, and everything that was shown. Times count from its first sample.
 
-    `histories` has every text of each segment, by arrival; `finals` the segments that hold now. `late` is how
+    `histories` has every text of each segment, by arrival; `finals` the segments that hold now; `earlier`
+    what stood in the place of one that was heard again, from the first text to the last final. `late` is how
     far behind schedule each frame was sent, `stalled` the seconds spent waiting for credit.
     """
 
@@ -38,6 +39,7 @@ class SourceRecord:
     stalled: float = 0.0
     histories: dict[str, list[Shown]] = field(default_factory=dict)
     finals: dict[str, Segment] = field(default_factory=dict)
+    earlier: dict[str, list[Shown]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     coverage: Coverage | None = None
 
@@ -49,6 +51,18 @@ class SourceRecord:
         """Note a text that is to stay."""
         self.histories.setdefault(segment.id, []).append(Shown(at, segment.text))
         self.finals[segment.id] = segment
+
+    def take_back(self, replaced: Iterable[str]) -> None:
+        """Note that texts do not hold any more."""
+        for name in replaced:
+            self.finals.pop(name, None)
+
+    def heard_again(self, replaced: Iterable[str], segment: Segment, at: float) -> None:
+        """Note a text that takes the place of others."""
+        self.earlier[segment.id] = side_by_side(
+            [self.earlier.get(name, []) + self.histories.get(name, []) for name in replaced]
+        )
+        self.final(segment, at)
 
     @property
     def segments(self) -> list[Segment]:
@@ -109,7 +123,7 @@ class SessionRecord:
 
     def _revise(self, replaced: tuple[str, ...], segments: tuple[Segment, ...], at: float) -> None:
         for record in self.sources.values():
-            for name in replaced:
-                record.finals.pop(name, None)
+            record.take_back(replaced)
         for segment in segments:
-            self.sources[segment.source].final(segment, at - self.begins[segment.source])
+            record = self.sources[segment.source]
+            record.heard_again(replaced, segment, at - self.begins[segment.source])

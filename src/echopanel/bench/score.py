@@ -110,7 +110,7 @@ def score_source(
         name: [normalise(shown.text).split() for shown in history]
         for name, history in record.histories.items()
     }
-    segments = [_hear(record, segment, texts[segment.id]) for segment in record.segments]
+    segments = [_hear(record, segment, texts[segment.id], normalise) for segment in record.segments]
     heard = [(segment, place) for segment in segments for place in range(len(segment.words))]
     found = align([word.text for word in words], [segment.words[place] for segment, place in heard])
     matches = [None if at is None else heard[at] for at in found.heard_as]
@@ -129,9 +129,15 @@ def score_source(
     )
 
 
-def _hear(record: SourceRecord, segment: Segment, texts: Sequence[Sequence[str]]) -> _Heard:
-    times = [shown.at for shown in record.histories[segment.id]]
-    return _Heard(segment, texts[-1], shown_since(texts, times), times[-1])
+def _hear(
+    record: SourceRecord, segment: Segment, texts: Sequence[Sequence[str]], normalise: Normalise
+) -> _Heard:
+    """What was heard again is as old as what stood there before, as far as it says the same."""
+    earlier = record.earlier.get(segment.id, [])
+    history = [*earlier, *record.histories[segment.id]]
+    before = [normalise(shown.text).split() for shown in earlier]
+    since = shown_since([*before, *texts], [shown.at for shown in history])
+    return _Heard(segment, texts[-1], since, earlier[-1].at if earlier else history[-1].at)
 
 
 def _score(

@@ -42,6 +42,20 @@ def shown_since(texts: Sequence[Sequence[str]], times: Sequence[float]) -> tuple
     return tuple(since)
 
 
+def side_by_side(histories: Sequence[Sequence[Shown]]) -> list[Shown]:
+    """The history of neighbouring segments taken as one: after each text, what all of them showed."""
+    arrivals = sorted(
+        ((shown.at, place, shown.text) for place, history in enumerate(histories) for shown in history),
+        key=lambda arrival: arrival[0],
+    )
+    showing = [""] * len(histories)
+    together: list[Shown] = []
+    for at, place, text in arrivals:
+        showing[place] = text
+        together.append(Shown(at, "", " ".join(filter(None, showing))))
+    return together
+
+
 def stable_changes(history: Sequence[Shown]) -> int:
     """How often stable text did not begin the stable text that followed, word for word as shown."""
     stable = [shown.stable.split() for shown in history]

@@ -73,7 +73,7 @@ def bench(
     idle: Idle = 0,
     stagger: Stagger = 4.0,
     frame_ms: FrameMs = 100,
-    drain: Drain = 120.0,
+    drain: Drain = 600.0,
     language: options.Language = "en",
     force: options.Force = False,
 ) -> None:
