@@ -626,7 +626,7 @@ async def test_what_was_heard_in_haste_is_heard_again_in_one_piece() -> None:
         return float_to_pcm16(audio[start:end])
 
     async with rigged(Script(text=lambda chunk: f"{voice[0]} text")) as rig, playing(rig) as played:
-        rig.pace = Pace(interval_s=8.0, speculate=False, beam_size=1, lead_s=0.0, full=False)
+        rig.pace = Pace(interval_s=8.0, speculate=False, beam_size=1, lead_s=0.0, best=False)
         played.feed(audio)
         await played.flush()
         before, counted = played.texts, played.coverage
@@ -646,18 +646,18 @@ async def test_what_was_heard_in_haste_is_heard_again_in_one_piece() -> None:
 
 
 @pytest.mark.parametrize(
-    ("full", "later", "fails"), [(True, "calm", False), (False, "hasty", False), (False, "calm", True)]
+    ("best", "later", "fails"), [(True, "calm", False), (False, "hasty", False), (False, "calm", True)]
 )
-async def test_text_that_gets_no_better_stays(full: bool, later: str, fails: bool) -> None:
+async def test_text_that_gets_no_better_stays(best: bool, later: str, fails: bool) -> None:
     """It was heard with time, or says the same again, or cannot be heard again."""
     voice = ["hasty"]
     script = Script(text=lambda chunk: f"{voice[0]} text", fail=lambda call: fails and call > 0)
     async with rigged(script) as rig, playing(rig, partials=False) as played:
-        rig.pace = Pace(interval_s=8.0, speculate=False, full=full)
+        rig.pace = Pace(interval_s=8.0, speculate=False, best=best)
         played.feed(UTTERANCE)
         await played.flush()
         voice[0] = later
-        assert played.pipeline.hasty == (not full)
+        assert played.pipeline.hasty == (not best)
         await played.pipeline.improve(read_speech)
         assert (played.texts, played.of(Revision)) == (["hasty text"], [])
         assert (played.coverage.pending, played.coverage.lost) == (0, 0)

@@ -18,6 +18,7 @@ from echopanel.policy.capacity import (
     fit,
     per_source,
     sources_carried,
+    usable,
 )
 
 # A talk that leaves the sum to be done in one's head.
@@ -30,6 +31,7 @@ PLAIN = Talk(
     lead_s=0.0,
     again=1.0,
     busy=1.0,
+    late_s=float("inf"),
     loop=1.0,
 )
 COSTS = Costs(partial=CallCost(0.0, 0.1), final=CallCost(0.0, 0.05), upkeep=0.0)
@@ -52,6 +54,16 @@ def test_the_processor_does_everything_or_only_the_sockets() -> None:
     assert sources_carried(busy, Compute(2, 2), PLAIN) == 10
     assert sources_carried(busy, Compute(4, 2, shared=False), PLAIN) == 10
     assert sources_carried(COSTS, Compute(4, 2, shared=False), PLAIN) == 40
+
+
+def test_long_calls_leave_less_to_use() -> None:
+    """A final of 5 s takes 0.25 s alone, a batch of four 1 s unless each has a call of its own."""
+    late, four = replace(PLAIN, late_s=5.0), replace(PLAIN, late_s=5.0, batch=4.0)
+    assert usable(COSTS, PLAIN) == 1.0
+    assert usable(COSTS, late) == usable(COSTS, four) == pytest.approx(0.9)
+    batched = replace(COSTS, final=CallCost(0.0, 0.04, call_rate=0.04))
+    assert usable(batched, four) == pytest.approx(1 - 2 * 1.0 / 5.0)
+    assert usable(replace(COSTS, final=CallCost(3.0, 0.0)), late) == 0.0
 
 
 def test_workers_without_cores_do_not_help() -> None:

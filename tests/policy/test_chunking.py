@@ -121,7 +121,7 @@ def test_many_speakers_lengthen_it_before_there_is_load() -> None:
     assert repr(interval) == "<ChunkInterval 3s [loaded: so many speak]>"
     assert interval.observe(0.1, 0.0, 0.5, least_s=4.4) == 3.0  # that much the load would tell
     assert min(interval.observe(0.1, 0.0, float(now), least_s=2.9) for now in range(1, 40)) == 2.0
-    assert interval.observe(0.1, 0.0, 41.0, least_s=99.0) == 8.0
+    assert interval.observe(0.1, 0.0, 41.0, least_s=99.0) == 4.0  # the rest is for the load to ask
     assert min(interval.observe(0.1, 0.0, float(now), least_s=1.2) for now in range(42, 90)) == 1.0
 
 

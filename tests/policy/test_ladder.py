@@ -371,7 +371,10 @@ class Room:
         plan = self.ladder.observe(told, 0.0, self.now)
         self.demand.scale(self._smaller_cost ** (plan.smaller - before.smaller))
         least = self.demand.interval(speakers.under(plan))
-        self.intervals.append(self.interval.observe(load, 0.0, self.now, least, plan.longest_s))
+        every = self.interval.observe(
+            load, 0.0, self.now, least, plan.longest_s, lambda interval_s: self.demand.load(1, interval_s)
+        )
+        self.intervals.append(every)
         self.levels.append(plan.level)
 
 
@@ -381,7 +384,7 @@ def test_the_chunk_interval_comes_first_then_the_ladder() -> None:
     room.run(60, 2, 0, 0.06, 0.05)
     assert (room.levels[-1], room.intervals[-1]) == (0, 0.3)
     room.run(60, 20, 0, 0.06, 0.04)
-    assert (room.levels[-1], room.intervals[-1]) == (0, 3.0)
+    assert (room.levels[-1], room.intervals[-1]) == (0, 2.0)
     room.run(60, 28, 0, 0.12, 0.04)
     assert (room.levels[-1], room.intervals[-1]) == (1, 8.0)
     room.run(120, 2, 0, 0.06, 0.05)

@@ -38,7 +38,7 @@ async def test_a_machine_that_was_never_measured(tmp_path: Path, fake: Fake) -> 
 async def test_what_was_measured_bounds_the_sessions(tmp_path: Path, fake: Fake) -> None:
     """The figure is that of the very model the server runs; nothing is measured on request."""
     settings = settings_of(tmp_path)
-    costs = Costs(CallCost(0.1, 0.01), CallCost(0.1, 0.03), 0.01)
+    costs = Costs(CallCost(0.1, 0.02), CallCost(0.1, 0.06), 0.01)
     found = Calibration(model_spec(settings), Compute(1, 1), "speech.wav", 0.05, 3_000_000, 0.5, 0.9, costs)
     Calibrations(detect()).keep(found)
     async with serving(settings, fake) as served:

@@ -103,14 +103,16 @@ async def test_what_was_heard_in_haste_is_heard_again(tmp_path: Path, fake: Fake
     fake.script = Script(text=lambda chunk: voice[0])
 
     async def hasty(client: Client, level: float) -> None:
-        """Say something while there is no time."""
-        voice[0], load.told = "Hasty.", (0.9, 0.5, 0.5, 0.5)
-        await at(client, 1)
+        """Say something while there is no time for the first model."""
+        voice[0], load.told = "Hasty.", (0.9, 1.1, 0.5, 0.5)
+        await at(client, 2)
         await said(client, MIC, level)
         voice[0] = "Calm."
 
-    async with serving(settings_of(tmp_path, ladder=QUICK), fake) as served:
-        async with served.started(MIC) as client:
+    settings = settings_of(tmp_path, ladder=QUICK | {"smaller_model": "small"})
+    async with serving(settings, fake) as served:
+        await soon(lambda: len(fake.models) == 2)
+        async with served.started(MIC, language="en") as client:
             await hasty(client, 0.2)
             load.told = LOW
             await at(client, 0)

@@ -112,7 +112,7 @@ class Asking:
 
     def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
         pace = UNHURRIED if utterance.deferred else self._pace()
-        utterance.hasty = not pace.full
+        utterance.hasty = not pace.best
         options = replace(self._decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
         return whole(audio, utterance.start, self._lead(utterance, audio, pace.lead_s), options)
 

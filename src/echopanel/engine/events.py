@@ -8,7 +8,7 @@ from echopanel.audio import Source
 from echopanel.transcript import Final, Gap, Partial, Revision
 
 NO_SPEECH = "no_speech"  # why a range that was put off has no text after all
-HEARD_AGAIN = "heard_again"  # why text that was heard in haste is replaced
+HEARD_AGAIN = "heard_again"  # why text of a smaller model or a fallback is replaced
 
 
 @dataclass(frozen=True, slots=True)

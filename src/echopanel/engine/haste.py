@@ -1,4 +1,4 @@
-"""What was heard while there was no time for full quality, until it is heard again."""
+"""What another model heard while there was no time for the first, or while that was broken."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Passage:
 
 
 class Haste:
-    """The segments of one source that were heard in haste, in order."""
+    """The segments of one source that are to be heard again, in order."""
 
     def __init__(self) -> None:
         self._segments: deque[Segment] = deque()

@@ -131,6 +131,11 @@ class Lineup:
         return self.smaller is not None and self.smaller.ready
 
     @property
+    def at_best(self) -> bool:
+        """Whether live speech goes to the first model."""
+        return not (self.plan.fallback or (self.plan.smaller and self.has_smaller))
+
+    @property
     def smaller_cost(self) -> float:
         """Time that the smaller model takes, as a share of that of the first: about as the weights."""
         if self.smaller is None or not self.smaller.ready or not self.first.size:

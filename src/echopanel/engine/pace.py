@@ -26,7 +26,7 @@ class Pace:
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
     `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
-    `full`: the ladder is above level 0, so that what is heard now is heard again when there is time.
+    `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time.
     Replaced as a whole when the load changes.
     """
 
@@ -36,7 +36,7 @@ class Pace:
     lead_s: float = LEAD_S
     gather: Gather = EAGER
     live: bool = True
-    full: bool = True
+    best: bool = True
 
     @property
     def hurried(self) -> bool:
@@ -44,7 +44,7 @@ class Pace:
         return self.interval_s >= LOADED_FROM_S
 
     @classmethod
-    def at(cls, load: float, interval_s: float, *, full: bool = True) -> Self:
+    def at(cls, load: float, interval_s: float, *, best: bool = True) -> Self:
         """What a load leaves time for."""
         return cls(
             interval_s,
@@ -52,7 +52,7 @@ class Pace:
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
             lead_s=lead(interval_s),
             gather=gather(interval_s),
-            full=full,
+            best=best,
         )
 
 

@@ -167,7 +167,7 @@ class Quality:
             plan.longest_s,
             lambda interval_s: demand.load(1, interval_s),
         )
-        pace = Pace.at(load, interval, full=plan.level == 0)
+        pace = Pace.at(load, interval, best=self._lineup.at_best)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))
             self._pace = pace

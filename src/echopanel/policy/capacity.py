@@ -39,6 +39,11 @@ class CallCost:
         shared = self.call + self.call_rate * seconds
         return max(0.0, self.own + self.own_rate * seconds + shared / batch)
 
+    def lasts(self, seconds: float, batch: float = 1.0) -> float:
+        """Seconds that a whole call takes; chunks that share nothing have a call each."""
+        together = batch if self.call or self.call_rate else 1.0
+        return together * self.of(seconds, together)
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -60,8 +65,9 @@ class Talk:
     `interval_s` the time between its partials when words are just not late, `partials` how many it has on
     average, as many utterances end sooner, `heard_s` what one covers, `batch` the chunks in a call, `lead_s`
     the speech before an utterance that its final hears again, `again` the cost of all finals over that of
-    first decodes, `busy` the share of the workers' time that can be used before words wait, `loop` that of
-    the one core which all sockets share.
+    first decodes, `busy` the share of the workers' time that could be used before words wait if calls took no
+    time, `late_s` when words are late, `loop` the share that can be used of the one core which all sockets
+    share.
     """
 
     speech: float = 0.9
@@ -72,7 +78,8 @@ class Talk:
     batch: float = 2.5
     lead_s: float = 0.0
     again: float = 1.2
-    busy: float = 0.7
+    busy: float = 0.92
+    late_s: float = 5.0
     loop: float = 0.7
 
 
@@ -92,6 +99,12 @@ def per_source(costs: Costs, talk: Talk) -> float:
     return talk.speech * (final + talk.partials * partial) / talk.utterance_s
 
 
+def usable(costs: Costs, talk: Talk) -> float:
+    """Share of the workers' time that can be used: words wait for a call to end, and then for their own."""
+    call_s = costs.final.lasts(talk.utterance_s + talk.lead_s, talk.batch)
+    return max(0.0, talk.busy * (1 - 2 * call_s / talk.late_s))
+
+
 def sources_carried(costs: Costs, compute: Compute, talk: Talk | None = None) -> int:
     """How many sources can talk at once so that words still come within 5 s; 0: not even one."""
     talk = talk or Talk()
@@ -100,7 +113,7 @@ def sources_carried(costs: Costs, compute: Compute, talk: Talk | None = None) ->
         demand, supply = work + costs.upkeep, min(compute.workers, compute.cores)
     else:
         demand, supply = work, compute.workers
-    bounds = [talk.busy * supply / demand] if demand > 0 else []
+    bounds = [usable(costs, talk) * supply / demand] if demand > 0 else []
     if costs.upkeep > 0:
         bounds.append(talk.loop / costs.upkeep)
     return int(min(bounds, default=0.0))

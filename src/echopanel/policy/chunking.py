@@ -15,6 +15,8 @@ PEAK_FADES_S = 3.0
 # What those who speak need is given at once if it is so many times the interval. Less than that shows in the
 # load.
 SURGE = 1.5
+# Not beyond this: that is left to the load, which is measured, while the need is reckoned.
+SURGE_UP_TO_S = 4.0
 
 
 def all_partials(interval_s: float) -> float:
@@ -119,6 +121,7 @@ class ChunkInterval:
             cost: what a speaker costs at an interval, in any unit.
         """
         settings = self._settings
+        least_s = min(least_s, SURGE_UP_TO_S)
         self._last = max(bisect_right(settings.intervals, longest_s) - 1, 0)
         self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
         self._seen_at = now

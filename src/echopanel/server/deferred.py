@@ -1,6 +1,6 @@
 """What is recognised from the journal when there is time, and before a session ends.
 
-First what was put off, then once more what was heard in haste: on a level of the ladder above 0.
+First what was put off, then once more what a smaller model or a fallback heard.
 """
 
 from __future__ import annotations
