@@ -14,7 +14,7 @@ import echopanel
 from echopanel import Final, Resilience, Revision
 from echopanel.asr.fake import Fake
 from echopanel.audio import Source
-from echopanel.client.traffic import LOST_BY_SERVER
+from echopanel.client.standing import LOST_BY_SERVER
 from echopanel.policy.backoff import Backoff
 from echopanel.transcript import Transcript
 from echopanel.wire import messages as m
