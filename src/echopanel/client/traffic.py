@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from echopanel.client.events import LinkState, LinkStatus
 from echopanel.client.inbox import Inbox
 from echopanel.client.outgoing import Outgoing
 from echopanel.client.spool import Spool
+from echopanel.client.standing import Standing
 from echopanel.errors import ConnectionLost, EchoPanelError
-from echopanel.transcript import Revision
 from echopanel.wire import messages as m
-
-# So many finals can be taken back; a power cut costs a server those of seconds.
-FORGETTABLE = 1000
-LOST_BY_SERVER = "the server lost it in a power cut; what can be heard again comes again"
 
 
 class Pulse:
@@ -52,7 +47,7 @@ class Traffic:
         self.failure: EchoPanelError | None = None
         self._answered: set[str] = set()
         self._spool = spool
-        self._finals: deque[tuple[int, str]] = deque(maxlen=FORGETTABLE)  # numbers and segments
+        self._standing = Standing()
 
     def __repr__(self) -> str:
         return f"<Traffic {self.state} {self.outgoing!r} {self.inbox!r}>"
@@ -69,7 +64,7 @@ class Traffic:
         self.session = ready.session
         if not ready.resumed:
             self.last_event = 0
-            self._finals.clear()
+            self._standing = Standing()
         elif ready.last_event is not None:
             self._forget(ready.last_event)
         self.failure = None
@@ -94,10 +89,10 @@ class Traffic:
             case m.PartialMessage(event) | m.GapMessage(_, event):
                 self.inbox.put(event)
             case m.FinalMessage(number, event):
-                self._finals.append((number, event.segment.id))
+                self._standing.take(number, (), (event.segment,))
                 self.inbox.put(event)
             case m.RevisionMessage(number, revision):
-                self._finals += [(number, segment.id) for segment in revision.segments]
+                self._standing.take(number, revision.replaces, revision.segments)
                 self.inbox.put(revision)
             case m.Flow(chunk_interval_s=interval_s):
                 self.outgoing.follow(interval_s)
@@ -113,12 +108,10 @@ class Traffic:
         self.moved.fire()
 
     def _forget(self, last_event: int) -> None:
-        """Take back what the server no longer has: the finals behind `last_event`."""
-        gone: list[str] = []
-        while self._finals and self._finals[-1][0] > last_event:
-            gone.append(self._finals.pop()[1])
-        if gone:
-            self.inbox.put(Revision(tuple(reversed(gone)), (), LOST_BY_SERVER))
+        """Take back what the server no longer has."""
+        lost = self._standing.forget(last_event)
+        if lost is not None:
+            self.inbox.put(lost)
 
     @property
     def connected(self) -> bool:
