@@ -16,7 +16,7 @@ from echopanel.errors import ErrorCode, StoreError
 from echopanel.store.disk import DiskError, Trouble
 from echopanel.transcript import GapStatus
 from echopanel.wire import messages as m
-from tests.engine.rig import quarters, soon
+from tests.engine.rig import quarters, silence, soon
 from tests.server.rig import Served, serving, settings_of, talk
 
 
@@ -226,6 +226,25 @@ async def test_a_repair_does_not_run_ahead_of_the_journal(
         await client.flush()
         assert quarters(client.texts) == [0, 1, 2, 3]
         await client.stop()
+
+
+async def test_a_final_of_the_microphone_does_not_wait_for_a_source_that_sends_nothing(
+    tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing shared yet, or no more: then nothing is played that it could repeat."""
+    monkeypatch.setattr("echopanel.engine.bleed.HOLD_S", 3600.0)
+    async with (
+        serving(settings_of(tmp_path), fake) as served,
+        served.started(Source.MIC, Source.SYSTEM) as client,
+    ):
+        await client.speak(talk(0.25), Source.MIC)
+        first = await client.got(m.FinalMessage)
+        assert first.final.segment.source is Source.MIC
+        await client.speak(talk(0.5), Source.SYSTEM)
+        await client.until(lambda: len(client.segments) == 2)
+        await client.speak(silence(4.0), Source.MIC)
+        await client.speak(talk(0.75), Source.MIC)
+        await client.until(lambda: len(client.segments) == 3)
 
 
 async def test_a_recogniser_that_always_fails_ends_nothing(served: Served) -> None:

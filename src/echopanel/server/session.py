@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,6 +46,8 @@ CONTEXT_SAMPLES = to_samples(CONTEXT_S)
 RECOVERY_SAMPLES = SAMPLE_RATE
 # A source's clock is stored when it has moved by this much: nobody sees less between two lines.
 CLOCK_STEP_S = 0.02
+# A source from which nothing came for so long sends nothing; frames are 0.4 s at most.
+QUIET_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class LiveSession:
         if self._finishing:
             return
         track = self._tracks[frame.source]
+        track.came_at = time.monotonic()
         accepted = track.timeline.accept(frame)
         if accepted.frame is None:
             self._acknowledge(frame.source, track)  # a replay of what is here; say so again
@@ -294,9 +298,17 @@ class LiveSession:
         return checked(track.pipeline.ledger.coverage(), self.id, source, self._engine.metrics)
 
     def _heard_until(self) -> float:
-        """Seconds on the session clock before which the text of the loudspeakers is final."""
+        """Seconds on the session clock before which the text of the loudspeakers is final.
+
+        Where no audio of theirs comes and no more than its silent end waits, nothing is played.
+        """
         track = self._tracks.get(Source.SYSTEM)
-        return math.inf if track is None else self._clock.at(Source.SYSTEM, track.pipeline.handled)
+        if track is None:
+            return math.inf
+        waiting = to_seconds(track.pipeline.end - track.pipeline.handled) > QUIET_S
+        if not waiting and time.monotonic() - track.came_at > QUIET_S:
+            return math.inf
+        return self._clock.at(Source.SYSTEM, track.pipeline.handled)
 
     def _kept(self, source: Source, sample: int) -> None:
         """Audio before `sample` is on disk."""
