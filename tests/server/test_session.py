@@ -365,7 +365,8 @@ async def test_a_data_directory_that_is_removed_acknowledges_nothing_more(served
     async with served.started(partials=False) as client:
         await client.speak(talk(0.25))
         await client.flush()
-        acked = client.acked
+        acked = len(talk(0.25))
+        await client.until(lambda: client.acked == acked)
         shutil.rmtree(served.server.keeper.journal.root)
         for path in store.path.parent.glob(f"{store.path.name}*"):
             path.unlink()
