@@ -111,6 +111,16 @@ def test_a_revision_is_marked_as_what_it_replaces() -> None:
     assert all(word.bleed for word in revision.segments[0].words)
 
 
+def test_a_revision_of_something_else_publishes_nothing_early() -> None:
+    """What waits to be judged goes on waiting."""
+    stage = Stage()
+    marker = stage.marker()
+    marker.take(final(Source.MIC, LINE, 1.1))
+    revision = Revision(("system-1",), (final(Source.SYSTEM, LINE, 0.0).segment,), "heard_again")
+    marker.take(revision)
+    assert stage.published == [revision]
+
+
 def test_old_text_of_the_loudspeakers_is_forgotten() -> None:
     """Half a minute is enough; text of the microphone is not kept at all."""
     marker = Stage().marker()

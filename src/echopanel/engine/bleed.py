@@ -82,8 +82,9 @@ class BleedMarker:
                 if not event.text:
                     del self._saying[event.segment_id]
                 self._emit(event)
-            case Revision():
-                self.release()  # what it replaces comes first
+            case Revision(replaced):
+                if any(held.segment.id in replaced for held in self._held):
+                    self.release()  # what it replaces comes first
                 self._emit(self._revised(event))
             case _:
                 self._emit(event)

@@ -34,8 +34,8 @@ class Utterance:
     new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
     it is lost. `put_off` is why it is left for later, "" if it is not. `alone`: it is decoded without the
-    speech before it. `hasty`: it was heard in haste. `replaces` are segments that it stands for, which are
-    final already. `done` is set once it is final or put off.
+    speech before it. `hasty`: another model than the first heard it. `done` is set once it is final or put
+    off.
     """
 
     id: str
@@ -54,7 +54,6 @@ class Utterance:
     put_off: str = ""
     alone: bool = False
     hasty: bool = False
-    replaces: tuple[str, ...] = ()
     done: asyncio.Event = field(default_factory=asyncio.Event)
     decided_at: float = 0.0
     agreement: Agreement = field(default_factory=lambda: Agreement(GUARD_WORDS, HOLD_S))

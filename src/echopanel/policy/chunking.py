@@ -116,7 +116,8 @@ class ChunkInterval:
             load: demanded over available compute.
             backlog_s: seconds of audio queued.
             now: seconds on a monotonic clock.
-            least_s: what those who speak now need, by what they cost; a longer step is taken at once.
+            least_s: what those who speak now need, by what they cost. From `SURGE` times the interval on
+                a longer step is taken at once, at most `SURGE_UP_TO_S`.
             longest_s: the longest that may be taken, if there is a step that short.
             cost: what a speaker costs at an interval, in any unit.
         """
@@ -147,10 +148,11 @@ class ChunkInterval:
         if self._step == 0 or backlog_s > self._settings.backlog_high_s / 2:
             return False
         shorter = self._settings.intervals[self._step - 1]
-        return self._bearable(load, shorter, cost) and least_s <= SURGE * shorter
+        return self._bearable(shorter, load, least_s, cost)
 
-    def _bearable(self, load: float, shorter: float, cost: Callable[[float], float]) -> bool:
-        return load * cost(shorter) / cost(self.interval) < self._settings.load_low
+    def _bearable(self, shorter: float, load: float, least_s: float, cost: Callable[[float], float]) -> bool:
+        predicted = load * cost(shorter) / cost(self.interval)
+        return predicted < self._settings.load_low and least_s <= SURGE * shorter
 
     def _longer(self, load: float) -> int:
         """The first step that promises a load below `load_low`; the last if none does."""
@@ -169,15 +171,9 @@ class ChunkInterval:
 
     def _shorter(self, least_s: float, cost: Callable[[float], float]) -> int:
         """The first step that would be bearable also at the recent peak, at most the next shorter one."""
-        intervals = self._settings.intervals[: self._step]
-        return next(
-            (
-                step
-                for step, interval in enumerate(intervals)
-                if SURGE * interval >= least_s and self._bearable(self._peak, interval, cost)
-            ),
-            self._step - 1,
-        )
+        shorter = enumerate(self._settings.intervals[: self._step])
+        bearable = (step for step, one in shorter if self._bearable(one, self._peak, least_s, cost))
+        return next(bearable, self._step - 1)
 
     def _change(self, step: int, reason: str, now: float) -> None:
         step = min(step, self._last)
