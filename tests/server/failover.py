@@ -37,8 +37,13 @@ async def spare_ready(served: Served) -> None:
     await soon(lambda: bool(served.fake.models) and served.server.engine._lineup.stands_in("en"))
 
 
-async def broken_while_speaking(served: Served, client: Client, break_it: Callable[[], None]) -> str:
-    """The text of the second utterance, in which streams break: the fallback gives partials meanwhile."""
+async def broken_while_speaking(
+    served: Served, client: Client, break_it: Callable[[], None], broken: Callable[[], bool] = lambda: True
+) -> str:
+    """The text of the second utterance, in which streams break: the fallback gives partials meanwhile.
+
+    They may break only when they hear more; what is said once they are `broken` finds that out.
+    """
     await spare_ready(served)
     await client.speak(said(1.5, 1))
     assert streamed(await final(client, 1))
@@ -49,6 +54,7 @@ async def broken_while_speaking(served: Served, client: Client, break_it: Callab
     break_it()
     shown = len(client.of(m.PartialMessage))
     await client.speak(speech[24_000:40_000])
+    await client.until(broken)
     await client.speak(speech[40_000:48_000])
     await client.until(lambda: bool(served.model.calls))
     await client.until(lambda: len(client.of(m.PartialMessage)) > shown)

@@ -121,7 +121,7 @@ async def test_a_server_that_is_gone_and_the_fallback_hears_what_is_said_until_i
             realtime.faults.status = 503
             realtime.faults.drop_s = 0.0
 
-        assert not streamed(await broken_while_speaking(served, client, kill))
+        assert not streamed(await broken_while_speaking(served, client, kill, lambda: not realtime.open))
         await client.speak(said(1.5, 3))
         assert not streamed(await final(client, 3))
         realtime.faults.status = 0
