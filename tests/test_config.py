@@ -17,6 +17,7 @@ from echopanel.config import Settings, config_file, data_directory, is_loopback,
 from echopanel.config.__main__ import table
 from echopanel.config.layers import variable
 from echopanel.config.settings import options
+from echopanel.config.vectors import VARIABLE, prefer_wide_vectors
 from echopanel.errors import ConfigError
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -206,3 +207,16 @@ def test_the_documentation_lists_every_option() -> None:
     ).stdout
     assert printed == table() + "\n"
     assert printed in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_ctranslate2_is_asked_for_the_widest_vectors_that_pay() -> None:
+    """A processor with VNNI gains by them; what the user says holds."""
+    for have, before, after in (
+        (("AVX2", "AVX512", "VNNI"), {}, {VARIABLE: "AVX512"}),
+        (("AVX2", "AVX512"), {}, {}),
+        (("AVX2", "VNNI"), {}, {}),
+        (("AVX2", "AVX512", "VNNI"), {VARIABLE: "AVX2"}, {VARIABLE: "AVX2"}),
+    ):
+        environ = dict[str, str](before)
+        prefer_wide_vectors(environ, have)
+        assert environ == after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import SAMPLE_RATE
-from echopanel.engine.lead import LEAD_S, MAX_GAP_S, Lead, RecentWords
+from echopanel.engine.lead import LEAD_S, MAX_GAP_S, SHORT_S, Lead, RecentWords, needed
 
 SECOND = SAMPLE_RATE
 
@@ -64,3 +64,11 @@ def test_words_said_over_again_are_noticed() -> None:
     assert not recent.echoed(["a", "bunch", "of", "flowers"])
     assert not recent.echoed(["a", "bunch", "of"])
     assert not RecentWords().echoed(["a", "bunch", "of"])
+
+
+def test_a_long_utterance_needs_less_left_context() -> None:
+    """It is context itself; all together it is never shorter for that."""
+    assert needed(0.0, 4.0) == needed(SHORT_S, 4.0) == 4.0
+    assert needed(SHORT_S + 1.0, 4.0) == 3.0
+    assert needed(SHORT_S + 4.0, 4.0) == needed(14.0, 4.0) == 0.0
+    assert needed(2.0, 0.0) == 0.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.policy.demand import BUDGET, LOADED_FROM_S, USUAL_FINAL, USUAL_PARTIAL, Demand, Ratio
+from echopanel.policy.demand import BUDGET, DEARNESS, LOADED_FROM_S, USUAL_FINAL, USUAL_PARTIAL, Demand, Ratio
 
 costs = st.floats(0.001, 2.0)
 
@@ -22,11 +22,11 @@ def test_before_anything_was_measured_the_usual_is_expected() -> None:
 def test_finals_that_fill_the_time_leave_none() -> None:
     """Then only the longest interval will do."""
     demand = Demand(1)
-    for _ in range(2000):
+    for _ in range(6000):
         demand.partial(0.05)
         demand.final(1.0, 0.2)
     assert repr(demand) == "<Demand [partial 0.050s, final 0.200s a second]>"
-    assert demand.interval(1) == pytest.approx(0.05 / (BUDGET - 2.0 * 0.2))
+    assert demand.interval(1) == pytest.approx(0.05 / (BUDGET - DEARNESS[0][1] * 0.2))
     assert demand.interval(4) == LOADED_FROM_S
     assert demand.interval(4.45) == pytest.approx(4.45 * 0.05 / (BUDGET - 4.45 * 0.2))
     assert demand.interval(5) == inf
@@ -35,14 +35,14 @@ def test_finals_that_fill_the_time_leave_none() -> None:
 def test_finals_are_measured_at_the_price_of_the_pace() -> None:
     """What a final costs beside frequent partials says what it would cost beside rare ones."""
     idle, loaded = Demand(1), Demand(1)
-    for demand, interval, final in ((idle, 0.5, 0.2), (loaded, 8.0, 0.1)):
+    for demand, interval, final in ((idle, 0.5, 0.17), (loaded, 8.0, 0.1)):
         demand.at(interval)
-        for _ in range(2000):
+        for _ in range(6000):
             demand.partial(0.05)
             demand.final(1.0, final)
     assert repr(idle) == repr(loaded) == "<Demand [partial 0.050s, final 0.100s a second]>"
-    assert idle.load(2, 0.5) == pytest.approx(2 * (0.2 + 0.05 / 0.5))
-    assert idle.load(2, 1.0) == pytest.approx(2 * (0.135 + 0.05))
+    assert idle.load(2, 0.5) == pytest.approx(2 * (0.17 + 0.05 / 0.5))
+    assert idle.load(2, 1.0) == pytest.approx(2 * (0.115 + 0.05))
     assert idle.load(2, 8.0) == pytest.approx(2 * (0.1 + 0.05 / 8.0))
 
 

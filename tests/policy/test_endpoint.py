@@ -17,6 +17,7 @@ from echopanel.policy.endpoint import (
     EndpointEvent,
     EndpointSettings,
     EndReason,
+    Hurry,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -48,8 +49,8 @@ class Flush:
 
 
 @dataclass(frozen=True)
-class Hurry:
-    hurried: bool
+class Hurried:
+    hurry: Hurry
 
 
 # Runs of windows of like probability make longer utterances than windows drawn one by one.
@@ -58,7 +59,7 @@ steps = st.lists(
     runs
     | st.builds(Hole, st.integers(0, 50_000))
     | st.builds(Flush, st.integers(1 - WINDOW, WINDOW - 1))
-    | st.builds(Hurry, st.booleans()),
+    | st.builds(Hurried, st.sampled_from(Hurry)),
     max_size=25,
 )
 some_settings = st.builds(
@@ -69,11 +70,12 @@ some_settings = st.builds(
     post_roll_s=st.sampled_from([0.0, 0.2, 0.5]),
     soft_max_s=st.sampled_from([1.0, 8.0]),
     max_utterance_s=st.sampled_from([2.5, 4.0]),
-    hurried_max_s=st.sampled_from([2.1, 3.0, 9.0]),
+    busy_max_s=st.sampled_from([2.1, 3.0, 9.0]),
+    loaded_max_s=st.sampled_from([2.1, 3.0, 9.0]),
 )
 
 
-Step = tuple[float, int] | Hole | Flush | Hurry
+Step = tuple[float, int] | Hole | Flush | Hurried
 Script = list[Step]
 
 
@@ -100,8 +102,8 @@ class Run:
                 self._hole(samples)
             case Flush(rest):
                 self._flush(rest)
-            case Hurry(hurried):
-                self._endpointer.hurried = hurried
+            case Hurried(hurry):
+                self._endpointer.hurry = hurry
             case (probability, count):
                 for _ in range(count):
                     self._push(probability)
@@ -294,12 +296,12 @@ def test_endless_speech_is_cut_at_the_quietest_window() -> None:
 def test_in_a_hurry_utterances_are_short() -> None:
     """A breath ends one sooner, and one that is too long already is cut near its end."""
     endpointer = Endpointer()
-    feed(endpointer, SPEECH, windows(6))
-    endpointer.hurried = True
+    feed(endpointer, SPEECH, windows(5))
+    endpointer.hurry = Hurry.SOME
     assert [type(event) for event in feed(endpointer, SILENCE, 8)] == [SpeechPaused, SpeechEnded]
-    endpointer.hurried = False
+    endpointer.hurry = Hurry.NONE
     first, *_ = feed(endpointer, SPEECH, windows(13))
-    endpointer.hurried = True
+    endpointer.hurry = Hurry.GREAT
     ended, started = feed(endpointer, SPEECH, 1)
     assert (type(ended), type(started)) == (SpeechEnded, SpeechStarted)
     assert 10.0 <= to_seconds(ended.at - first.at) <= 13.1
@@ -387,7 +389,8 @@ def test_a_source_may_begin_later() -> None:
         ("endpoint", {"pre_roll_s": -0.1}),
         ("soft_silence_s", {"soft_silence_s": 0.6}),
         ("max_utterance_s", {"max_utterance_s": 1.0}),
-        ("hurried_max_s", {"hurried_max_s": 1.0}),
+        ("busy_max_s", {"busy_max_s": 1.0}),
+        ("loaded_max_s", {"loaded_max_s": 1.0}),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(key: str, values: dict[str, float]) -> None:

@@ -73,9 +73,13 @@ def program(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Show the help where no command is given."""
+    """Show the help where no command is given; else see to what must come before all else."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+        return
+    from echopanel.config.vectors import prefer_wide_vectors
+
+    prefer_wide_vectors()
 
 
 app.command()(serve.serve)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from echopanel.asr.provider import Hypothesis
 from echopanel.audio import Chunk, Source, to_seconds
 from echopanel.engine.excerpt import Excerpt, newest, whole
-from echopanel.engine.lead import Lead, LeftContext, unknown_until
+from echopanel.engine.lead import Lead, LeftContext, needed, unknown_until
 from echopanel.engine.listener import Listener
 from echopanel.engine.options import PipelineOptions
 from echopanel.engine.pace import UNHURRIED, Pace
@@ -120,4 +120,5 @@ class Asking:
         if utterance.alone:
             return None
         oldest = max(audio.start, unknown_until(self._listener.ledger, utterance.start))
-        return self._context.before(utterance.start, oldest, most_s, deferred=utterance.deferred)
+        seconds = needed(to_seconds(audio.end - utterance.start), most_s)
+        return self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)

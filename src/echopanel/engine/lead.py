@@ -19,6 +19,9 @@ from echopanel.policy.ledger import Ledger
 from echopanel.transcript import Segment
 
 LEAD_S = 4.0
+# Up to this length an utterance gets all the left context there may be, a longer one so much less: what was
+# said in it is context enough.
+SHORT_S = 3.0
 # Speech further away than this is about something else.
 MAX_GAP_S = 3.0
 # So many words said twice in a row may be the model that read its lead again. Fewer people do say twice.
@@ -88,6 +91,11 @@ class LeftContext:
         """See `RecentWords.before`. What comes before something put off was put off too, or never was."""
         late = self._late.before(start, oldest, most_s) if deferred else None
         return late or self._live.before(start, oldest, most_s)
+
+
+def needed(seconds: float, most_s: float) -> float:
+    """Seconds of left context for an utterance of so many seconds."""
+    return min(most_s, max(0.0, most_s + SHORT_S - seconds))
 
 
 def unknown_until(ledger: Ledger, sample: int) -> int:

@@ -17,6 +17,7 @@ from echopanel.policy.endpoint import (
     EndpointEvent,
     EndpointSettings,
     EndReason,
+    Hurry,
     SpeechEnded,
     SpeechStarted,
 )
@@ -78,9 +79,9 @@ class Listener:
         """Seconds that somebody has been speaking without a pause."""
         return self._endpointer.open_s
 
-    def hurry(self, hurried: bool) -> None:
-        """Whether utterances had better be short."""
-        self._endpointer.hurried = hurried
+    def hurry(self, hurry: Hurry) -> None:
+        """How short utterances had better be."""
+        self._endpointer.hurry = hurry
 
     def feed(self, frame: AudioFrame) -> None:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""

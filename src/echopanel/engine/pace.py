@@ -7,6 +7,7 @@ from typing import Self
 
 from echopanel.engine.lead import LEAD_S
 from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
+from echopanel.policy.endpoint import Hurry
 from echopanel.policy.scheduler import EAGER, Gather
 
 # Above this load nothing is decoded on the mere chance that it may serve.
@@ -16,7 +17,7 @@ BEAM_SIZE = 5
 # The shortest left context that helps: 2 s are worth nothing.
 BUSY_LEAD_S = 3.0
 # Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
-BUSY = Gather(0.3, 4)
+BUSY = Gather(0.15, 4)
 LOADED = Gather(0.3, 8)
 
 
@@ -24,7 +25,7 @@ LOADED = Gather(0.3, 8)
 class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
-    Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before them.
+    Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds at most of the speech before.
     `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
     `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time.
     Replaced as a whole when the load changes.
@@ -39,9 +40,11 @@ class Pace:
     best: bool = True
 
     @property
-    def hurried(self) -> bool:
-        """Whether text comes so rarely while somebody speaks that utterances had better be short."""
-        return self.interval_s >= LOADED_FROM_S
+    def hurry(self) -> Hurry:
+        """How short utterances had better be: text comes rarely while they are open."""
+        if self.interval_s < BUSY_FROM_S:
+            return Hurry.NONE
+        return Hurry.SOME if self.interval_s < LOADED_FROM_S else Hurry.GREAT
 
     @classmethod
     def at(cls, load: float, interval_s: float, *, best: bool = True) -> Self:

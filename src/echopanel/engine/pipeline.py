@@ -28,6 +28,7 @@ from echopanel.policy.clock import SessionClock
 from echopanel.policy.endpoint import (
     EndpointEvent,
     EndpointSettings,
+    Hurry,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -135,7 +136,7 @@ class Pipeline:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._lag.arrived(frame.end)
         pace = self._pace()
-        self._listener.hurry(pace.hurried and pace.live)  # nobody waits for what is put off
+        self._listener.hurry(pace.hurry if pace.live else Hurry.NONE)  # nobody waits for what is put off
         self._listener.feed(frame)
         self._ask_for_partial()
 

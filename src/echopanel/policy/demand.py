@@ -10,21 +10,23 @@ BUDGET = 0.9
 # and per second of speech for finals (Whisper tiny.en on one core).
 USUAL_PARTIAL, PARTIALS = 0.06, 10.0
 USUAL_FINAL, FINAL_SECONDS = 0.025, 60.0
-# How much less a measurement counts at each further one.
+# How much less a measurement counts at each further one; that of a whole server has dozens a second.
 FADING = 0.98
+SLOWLY = 0.995
 # Partials this far apart say that time is short: then finals cost less too, with less left context and fewer
 # beams. (From so many seconds on, so many times as dear as the cheapest: tiny.en, 6 s of speech.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-DEARNESS = ((0.0, 2.0), (BUSY_FROM_S, 1.35), (LOADED_FROM_S, 1.0))
+DEARNESS = ((0.0, 1.7), (BUSY_FROM_S, 1.15), (LOADED_FROM_S, 1.0))
 
 
 class Ratio:
     """A mean of `amount` per `count` in which old measurements fade."""
 
-    def __init__(self, usual: float, weight: float) -> None:
+    def __init__(self, usual: float, weight: float, fading: float = FADING) -> None:
         self._amount = usual * weight
         self._count = weight
+        self._fading = fading
 
     @property
     def value(self) -> float:
@@ -33,8 +35,8 @@ class Ratio:
 
     def add(self, amount: float, count: float) -> None:
         """Take a measurement."""
-        self._amount = FADING * self._amount + amount
-        self._count = FADING * self._count + count
+        self._amount = self._fading * self._amount + amount
+        self._count = self._fading * self._count + count
 
     def scale(self, factor: float) -> None:
         """From now on everything takes `factor` times as much."""
@@ -46,8 +48,8 @@ class Demand:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._partial = Ratio(USUAL_PARTIAL, PARTIALS)
-        self._final = Ratio(USUAL_FINAL, FINAL_SECONDS)
+        self._partial = Ratio(USUAL_PARTIAL, PARTIALS, SLOWLY)
+        self._final = Ratio(USUAL_FINAL, FINAL_SECONDS, SLOWLY)
         self._dearness = 1.0
 
     def __repr__(self) -> str:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 
 from echopanel.audio import to_samples, to_seconds
 from echopanel.errors import ConfigError
 
 WINDOW = 512  # samples: the step of Silero VAD at 16 kHz
+
+
+class Hurry(IntEnum):
+    """How short utterances had better be, because text comes rarely while they are open."""
+
+    NONE = 0
+    SOME = 1
+    GREAT = 2
 
 
 class EndReason(StrEnum):
@@ -59,8 +67,8 @@ class EndpointSettings:
 
     Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
     for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
-    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. While
-    there is hurry, `hurried_soft_max_s` and `hurried_max_s` take the place of longer bounds.
+    ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. In a
+    hurry `busy_soft_max_s` and `busy_max_s` replace longer bounds, in a great one the `loaded_` ones.
 
     Raises:
         ConfigError: values that contradict each other.
@@ -76,8 +84,10 @@ class EndpointSettings:
     soft_max_s: float = 8.0
     soft_silence_s: float = 0.25
     max_utterance_s: float = 14.0
-    hurried_soft_max_s: float = 5.0
-    hurried_max_s: float = 9.0
+    busy_soft_max_s: float = 4.0
+    busy_max_s: float = 7.0
+    loaded_soft_max_s: float = 3.0
+    loaded_max_s: float = 6.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
@@ -88,15 +98,15 @@ class EndpointSettings:
             raise ConfigError("soft_silence_s", self.soft_silence_s, "must be above 0, at most min_silence_s")
         # What is left of an utterance after a forced cut must be far from the next one.
         least = 3 * (self.pre_roll_s + self.min_speech_s + to_seconds(4 * WINDOW))
-        for name in ("max_utterance_s", "hurried_max_s"):
+        for name in ("max_utterance_s", "busy_max_s", "loaded_max_s"):
             if getattr(self, name) < least:
                 raise ConfigError(name, getattr(self, name), f"must be at least {least:.2f} s")
 
-    def bounds(self, *, hurried: bool) -> tuple[float, float]:
+    def bounds(self, hurry: Hurry) -> tuple[float, float]:
         """Seconds from which on a short silence ends an utterance, and after which it is cut."""
-        if not hurried:
-            return self.soft_max_s, self.max_utterance_s
-        return min(self.soft_max_s, self.hurried_soft_max_s), min(self.max_utterance_s, self.hurried_max_s)
+        soft = (self.soft_max_s, self.busy_soft_max_s, self.loaded_soft_max_s)
+        hard = (self.max_utterance_s, self.busy_max_s, self.loaded_max_s)
+        return min(soft[: hurry + 1]), min(hard[: hurry + 1])
 
 
 class _State(Enum):
@@ -108,12 +118,12 @@ class _State(Enum):
 class Endpointer:
     """Cuts one source's timeline into disjoint, ordered utterances, none longer than `max_utterance_s`.
 
-    `hurried`: text is shown so rarely while an utterance is open that it had better be short.
+    `hurry` may be changed at any time.
     """
 
     def __init__(self, settings: EndpointSettings | None = None, start: int = 0) -> None:
         self._settings = settings or EndpointSettings()
-        self.hurried = False
+        self.hurry = Hurry.NONE
         self._position = start  # sample behind the newest window
         self._floor = start  # no utterance may begin before
         self._state = _State.SILENT
@@ -209,13 +219,13 @@ class Endpointer:
         elif not paused and self._position - self._voice_end >= to_samples(settings.pause_s):
             self._state = _State.PAUSED
             events.append(SpeechPaused(self._voice_stop()))
-        if self._position + WINDOW - self._start > to_samples(settings.bounds(hurried=self.hurried)[1]):
+        if self._position + WINDOW - self._start > to_samples(settings.bounds(self.hurry)[1]):
             events += self._cut()
         return events
 
     def _enough_silence(self) -> int:
         settings = self._settings
-        soft_max_s, _ = settings.bounds(hurried=self.hurried)
+        soft_max_s, _ = settings.bounds(self.hurry)
         long = self._position - self._start >= to_samples(soft_max_s)
         return to_samples(settings.soft_silence_s if long else settings.min_silence_s)
 
@@ -234,7 +244,7 @@ class Endpointer:
 
     def _quietest(self) -> int:
         """Middle of the window in the last third with the least speech energy, smoothed over three."""
-        _, max_s = self._settings.bounds(hurried=self.hurried)
+        _, max_s = self._settings.bounds(self.hurry)
         loud = list(self._loudness)[-(to_samples(max_s / 3) // WINDOW) :]
         # The newest window has no right neighbour, and may be padding.
         inner = range(1, len(loud) - 1)
