@@ -8,15 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echopanel.policy.demand import BUDGET, DEARNESS, LOADED_FROM_S, USUAL_FINAL, USUAL_PARTIAL, Demand, Ratio
+from echopanel.policy.demand import (
+    BUDGET,
+    DEARNESS,
+    LOADED_FROM_S,
+    MISSING,
+    USUAL_FINAL,
+    USUAL_PARTIAL,
+    Demand,
+    Ratio,
+)
 
 costs = st.floats(0.001, 2.0)
+
+
+def least(partials: float, left: float) -> float:
+    """The interval at which so much of partials for each 1 / s fits into what is left."""
+    return 1 / (left / partials + MISSING)
 
 
 def test_before_anything_was_measured_the_usual_is_expected() -> None:
     """One who speaks need not wait; many have to, from the first second on."""
     assert Demand(2).interval(1) < 0.1
-    assert Demand(2).interval(40) == pytest.approx(40 * USUAL_PARTIAL / (2 * BUDGET - 40 * USUAL_FINAL))
+    assert Demand(2).interval(40) == pytest.approx(
+        least(40 * USUAL_PARTIAL, 2 * BUDGET - 40 * DEARNESS[1][1] * USUAL_FINAL)
+    )
 
 
 def test_finals_that_fill_the_time_leave_none() -> None:
@@ -26,9 +42,9 @@ def test_finals_that_fill_the_time_leave_none() -> None:
         demand.partial(0.05)
         demand.final(1.0, 0.2)
     assert repr(demand) == "<Demand [partial 0.050s, final 0.200s a second]>"
-    assert demand.interval(1) == pytest.approx(0.05 / (BUDGET - DEARNESS[0][1] * 0.2))
+    assert demand.interval(1) == pytest.approx(least(0.05, BUDGET - DEARNESS[0][1] * 0.2))
     assert demand.interval(4) == LOADED_FROM_S
-    assert demand.interval(4.45) == pytest.approx(4.45 * 0.05 / (BUDGET - 4.45 * 0.2))
+    assert demand.interval(4.45) == pytest.approx(least(4.45 * 0.05, BUDGET - 4.45 * 0.2))
     assert demand.interval(5) == inf
 
 
@@ -41,9 +57,9 @@ def test_finals_are_measured_at_the_price_of_the_pace() -> None:
             demand.partial(0.05)
             demand.final(1.0, final)
     assert repr(idle) == repr(loaded) == "<Demand [partial 0.050s, final 0.100s a second]>"
-    assert idle.load(2, 0.5) == pytest.approx(2 * (0.17 + 0.05 / 0.5))
-    assert idle.load(2, 1.0) == pytest.approx(2 * (0.115 + 0.05))
-    assert idle.load(2, 8.0) == pytest.approx(2 * (0.1 + 0.05 / 8.0))
+    assert idle.load(2, 0.5) == pytest.approx(2 * (0.17 + 0.05 * (2.0 - MISSING)))
+    assert idle.load(2, 1.0) == pytest.approx(2 * (0.115 + 0.05 * (1.0 - MISSING)))
+    assert idle.load(2, 8.0) == idle.load(2, 80.0) == pytest.approx(2 * 0.1)
 
 
 def test_another_model_is_taken_to_cost_another_share_at_once() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from echopanel.errors import ConfigError
 from echopanel.policy.chunking import ChunkInterval
-from echopanel.policy.demand import Demand, dearness
+from echopanel.policy.demand import Demand, dearness, partials
 from echopanel.policy.ladder import (
     AGAIN_S,
     FAILED_OVER,
@@ -360,7 +360,7 @@ class Room:
             for _ in range(min(10, round(live))):
                 self.demand.partial(partial * cost)
                 self.demand.final(1.0, final * cost * dearness(every))
-            self._window.append(live * cost * (final * dearness(every) + partial / every) / 2)
+            self._window.append(live * cost * (final * dearness(every) + partial * partials(every)) / 2)
             load = sum(self._window) / len(self._window)
             self._decide(speakers, load)
             self.now += TICK
@@ -384,7 +384,7 @@ def test_the_chunk_interval_comes_first_then_the_ladder() -> None:
     room.run(60, 2, 0, 0.06, 0.05)
     assert (room.levels[-1], room.intervals[-1]) == (0, 0.3)
     room.run(60, 20, 0, 0.06, 0.04)
-    assert (room.levels[-1], room.intervals[-1]) == (0, 2.0)
+    assert (room.levels[-1], room.intervals[-1]) == (0, 1.5)
     room.run(60, 28, 0, 0.12, 0.04)
     assert (room.levels[-1], room.intervals[-1]) == (1, 6.0)
     room.run(120, 2, 0, 0.06, 0.05)

@@ -17,6 +17,9 @@ SLOWLY = 0.995
 # beams. (From so many seconds on, so many times as dear as the cheapest: tiny.en, 6 s of speech.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
+# Partials that a second of speech lacks of 1 / interval: the last half interval of an utterance, which has
+# 4 s in the mean, brings none any more.
+MISSING = 0.5 / 4.0
 DEARNESS = ((0.0, 1.7), (BUSY_FROM_S, 1.15), (LOADED_FROM_S, 1.0))
 
 
@@ -75,20 +78,25 @@ class Demand:
     def load(self, speakers: float, interval_s: float) -> float:
         """Demanded over available compute, if so many speak with partials `interval_s` seconds apart."""
         final = self._final.value * dearness(interval_s)
-        return speakers * (final + self._partial.value / interval_s) / self._workers
+        return speakers * (final + self._partial.value * partials(interval_s)) / self._workers
 
     def interval(self, speakers: float) -> float:
         """The least seconds between partials that leave time for the finals, if so many speak.
 
         Infinite where finals alone are too much.
         """
-        shortest = inf
+        shortest, spent = inf, speakers * self._partial.value
         for (least, times), end in zip(DEARNESS, (BUSY_FROM_S, LOADED_FROM_S, inf), strict=True):
             left = self._workers * BUDGET - speakers * self._final.value * times
-            shortest = max(least, speakers * self._partial.value / left) if left > 0 else inf
+            shortest = max(least, spent / (left + MISSING * spent)) if left > 0 else inf
             if shortest < end:
                 return shortest
         return shortest
+
+
+def partials(interval_s: float) -> float:
+    """Partials that a second of speech has."""
+    return max(0.0, 1 / interval_s - MISSING)
 
 
 def dearness(interval_s: float) -> float:
