@@ -41,6 +41,8 @@ RECOGNISER_FAILED = "recogniser_failed"
 OVERLOAD = "overload"
 Read = Callable[[int, int], Awaitable[bytes]]  # s16le audio of [start, end), from the journal
 
+# While text comes so late, what is said is put off: captions that stay behind are worse than some that lack.
+MAX_BEHIND_S = 10.0
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -88,6 +90,7 @@ class Pipeline:
         self._count = 0
         self._lag = Lag()
         self._closing: asyncio.Queue[Utterance] = asyncio.Queue()
+        self._finishing: Utterance | None = None
         self._last: Utterance | None = None
         self._repairing = asyncio.Lock()
 
@@ -167,10 +170,11 @@ class Pipeline:
     async def run(self) -> None:
         """Emit finals in order, until cancelled."""
         while True:
-            utterance = await self._closing.get()
+            self._finishing = utterance = await self._closing.get()
             try:
                 await self._finish(utterance)
             finally:
+                self._finishing = None
                 utterance.done.set()
                 self.progressed.notify()
 
@@ -253,7 +257,7 @@ class Pipeline:
         utterance.chunk = self._listener.chunk(utterance.start, at)
         utterance.decided_at = time.monotonic()
         self._open = None
-        if not self._pace().live:
+        if self._late or not self._pace().live:
             utterance.speculation, utterance.put_off = None, OVERLOAD
             self._close(utterance)
             return
@@ -263,6 +267,12 @@ class Pipeline:
             utterance.speculation = None
             self._asking.final(utterance)
         self._close(utterance)
+
+    @property
+    def _late(self) -> bool:
+        """Whether text comes too late for captions; nobody waits for that of a recording."""
+        waiting = self._finishing
+        return self._partials and waiting is not None and time.monotonic() - waiting.decided_at > MAX_BEHIND_S
 
     def _close(self, utterance: Utterance) -> None:
         self._closing.put_nowait(utterance)
