@@ -16,8 +16,8 @@ from echopanel.audio import Source
 from echopanel.config import Settings, config_file, data_directory, is_loopback, load_settings
 from echopanel.config.__main__ import table
 from echopanel.config.layers import variable
+from echopanel.config.libraries import FORGET, ISA, WIDE, tune_libraries
 from echopanel.config.settings import options
-from echopanel.config.vectors import VARIABLE, prefer_wide_vectors
 from echopanel.errors import ConfigError
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -209,14 +209,14 @@ def test_the_documentation_lists_every_option() -> None:
     assert printed in DOCUMENT.read_text(encoding="utf-8")
 
 
-def test_ctranslate2_is_asked_for_the_widest_vectors_that_pay() -> None:
-    """A processor with VNNI gains by them; what the user says holds."""
+def test_libraries_are_asked_for_what_pays() -> None:
+    """A processor with VNNI gains by wide vectors; what the user says holds."""
     for have, before, after in (
-        (("AVX2", "AVX512", "VNNI"), {}, {VARIABLE: "AVX512"}),
-        (("AVX2", "AVX512"), {}, {}),
-        (("AVX2", "VNNI"), {}, {}),
-        (("AVX2", "AVX512", "VNNI"), {VARIABLE: "AVX2"}, {VARIABLE: "AVX2"}),
+        (("AVX2", "AVX512", "VNNI"), {}, {FORGET: "1", ISA: WIDE}),
+        (("AVX2", "AVX512"), {}, {FORGET: "1"}),
+        (("AVX2", "VNNI"), {}, {FORGET: "1"}),
+        (("AVX2", "AVX512", "VNNI"), {FORGET: "0", ISA: "AVX2"}, {FORGET: "0", ISA: "AVX2"}),
     ):
         environ = dict[str, str](before)
-        prefer_wide_vectors(environ, have)
+        tune_libraries(environ, have)
         assert environ == after

@@ -77,9 +77,9 @@ def program(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         return
-    from echopanel.config.vectors import prefer_wide_vectors
+    from echopanel.config.libraries import tune_libraries
 
-    prefer_wide_vectors()
+    tune_libraries()
 
 
 app.command()(serve.serve)

@@ -1,0 +1,30 @@
+"""Telling the libraries that recognise what they would not do by themselves; they listen to the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, MutableMapping
+
+from echopanel.machine.processor import instruction_sets
+
+# The widest vectors that CTranslate2 uses. Processors that lack VNNI lower their clock for AVX512.
+ISA, WIDE, NEEDED = "CT2_FORCE_CPU_ISA", "AVX512", {"AVX512", "VNNI"}
+# MKL keeps what it has worked in, for each thread, some 50 MB; fetching it again takes no time that shows.
+FORGET = "MKL_DISABLE_FAST_MM"
+
+
+def tune_libraries(
+    environ: MutableMapping[str, str] | None = None, have: Collection[str] | None = None
+) -> None:
+    """Ask CTranslate2 for wide vectors where they pay, and MKL for its memory: docs/benchmarks.md.
+
+    Must come before the first model is loaded.
+
+    Args:
+        environ: where they look; None takes the process's own. What stands there already holds.
+        have: instruction sets; None takes those of this machine.
+    """
+    environ = os.environ if environ is None else environ
+    environ.setdefault(FORGET, "1")
+    if NEEDED.issubset(instruction_sets() if have is None else have):
+        environ.setdefault(ISA, WIDE)
