@@ -26,6 +26,7 @@ from echopanel.bench.script import Timing
 from echopanel.bench.table import table
 from echopanel.cli.doctor import find_specimen
 from echopanel.config import load_settings
+from echopanel.config.libraries import tune_libraries
 from echopanel.engine.calibration import Calibration, calibrate_apart
 from echopanel.machine.detect import detect
 from echopanel.server.translate import model_spec
@@ -124,6 +125,7 @@ async def search(options: argparse.Namespace, predicted: int) -> tuple[list[Figu
 
 def main() -> int:
     """Predict, play, compare."""
+    tune_libraries()
     parser = argparse.ArgumentParser(prog="doctor-check", description=__doc__)
     parser.add_argument("corpus", type=Path, help="recordings to play, as for `echopanel bench`")
     parser.add_argument("--provider", default="faster-whisper")

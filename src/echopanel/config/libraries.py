@@ -1,4 +1,4 @@
-"""Telling the libraries that recognise what they would not do by themselves; they listen to the environment."""
+"""Telling the libraries that recognise what they would not do by themselves, through the environment."""
 
 from __future__ import annotations
 

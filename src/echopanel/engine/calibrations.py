@@ -21,7 +21,7 @@ from echopanel.equipment import Machine
 FILE_NAME = "calibrations.json"
 # Grows whenever other calls are timed than before or count otherwise, so that old figures are not mixed
 # with new ones.
-METHOD = 5
+METHOD = 6
 _FILE = TypeAdapter(dict[str, Calibration])
 _PACKAGE = re.compile(r"[A-Za-z0-9._-]+")
 
