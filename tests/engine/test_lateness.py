@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from echopanel.asr.fake import Script
 from echopanel.audio import to_samples
@@ -15,16 +14,14 @@ from tests.engine.rig import playing, rigged, said, silence, soon, speech
 WORDS = said(speech(1.0), silence(4.0))
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any text that is not there yet is late."""
-    monkeypatch.setattr("echopanel.engine.pipeline.MAX_BEHIND_S", 0.0)
+# Any text that is not there yet is late.
+LATE = Pace(60.0, speculate=False, late_s=0.0)
 
 
 async def test_what_is_said_while_text_is_late_is_put_off() -> None:
     """What comes behind it is live again, and what was put off is told as pending."""
     async with rigged(Script(hang=lambda call: call == 0)) as rig, playing(rig) as played:
-        rig.pace = Pace(60.0, speculate=False)
+        rig.pace = LATE
         played.feed(WORDS)
         await soon(lambda: len(rig.calls) == 1 and played.pipeline.closing == 0)
         played.feed(WORDS)
@@ -43,6 +40,7 @@ async def test_nobody_waits_for_the_text_of_a_recording() -> None:
     """It comes as fast as it can, and all of it."""
     script = Script(hang=lambda call: call == 0)
     async with rigged(script) as rig, playing(rig, partials=False) as played:
+        rig.pace = LATE
         played.feed(WORDS)
         await soon(lambda: len(rig.calls) == 1 and played.pipeline.closing == 0)
         played.feed(np.tile(WORDS, 3))

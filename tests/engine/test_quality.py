@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from math import isclose
+from math import inf, isclose
 
 import pytest
 
@@ -14,6 +14,7 @@ from echopanel.audio import Source
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event
 from echopanel.engine.options import PipelineOptions
+from echopanel.engine.pace import LATE_S
 from echopanel.engine.settings import EngineSettings
 from echopanel.errors import ConfigError
 from echopanel.policy.clock import SessionClock
@@ -151,3 +152,12 @@ async def test_a_level_that_is_not_there(engine: Engine) -> None:
         engine.quality.force(5)
     assert engine.quality.standing.plan is LEVELS[0]
     assert repr(engine.quality).startswith("<Quality <Ladder at 0 [automatic: nothing to do]> <ChunkInterval")
+
+
+async def test_where_the_ladder_is_off_text_may_come_late(engine: Engine) -> None:
+    """Whoever wants full quality whatever happens gets all of it, if not in time."""
+    engine.quality.tick([])
+    assert engine.quality.pace.late_s == LATE_S
+    engine.quality.switch_off()
+    engine.quality.tick([])
+    assert engine.quality.pace.late_s == inf

@@ -16,6 +16,8 @@ SPECULATE_BELOW = 0.7
 BEAM_SIZE = 5
 # The shortest left context that helps: 2 s are worth nothing.
 BUSY_LEAD_S = 3.0
+# While text comes so late, what is said is put off: captions that stay behind are worse than some that lack.
+LATE_S = 10.0
 # Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
 BUSY = Gather(0.15, 4)
 LOADED = Gather(0.3, 8)
@@ -27,8 +29,9 @@ class Pace:
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds at most of the speech before.
     `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
-    `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time.
-    Replaced as a whole when the load changes.
+    `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time. What is
+    said while text of its source is `late_s` seconds late is put off, too. Replaced as a whole when the load
+    changes.
     """
 
     interval_s: float
@@ -38,6 +41,7 @@ class Pace:
     gather: Gather = EAGER
     live: bool = True
     best: bool = True
+    late_s: float = LATE_S
 
     @property
     def hurry(self) -> Hurry:
@@ -47,7 +51,7 @@ class Pace:
         return Hurry.SOME if self.interval_s < LOADED_FROM_S else Hurry.GREAT
 
     @classmethod
-    def at(cls, load: float, interval_s: float, *, best: bool = True) -> Self:
+    def at(cls, load: float, interval_s: float, *, best: bool = True, late_s: float = LATE_S) -> Self:
         """What a load leaves time for."""
         return cls(
             interval_s,
@@ -56,6 +60,7 @@ class Pace:
             lead_s=lead(interval_s),
             gather=gather(interval_s),
             best=best,
+            late_s=late_s,
         )
 
 

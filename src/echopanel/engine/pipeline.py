@@ -41,8 +41,6 @@ RECOGNISER_FAILED = "recogniser_failed"
 OVERLOAD = "overload"
 Read = Callable[[int, int], Awaitable[bytes]]  # s16le audio of [start, end), from the journal
 
-# While text comes so late, what is said is put off: captions that stay behind are worse than some that lack.
-MAX_BEHIND_S = 10.0
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
 
@@ -257,7 +255,8 @@ class Pipeline:
         utterance.chunk = self._listener.chunk(utterance.start, at)
         utterance.decided_at = time.monotonic()
         self._open = None
-        if self._late or not self._pace().live:
+        pace = self._pace()
+        if not pace.live or self._behind_s > pace.late_s:
             utterance.speculation, utterance.put_off = None, OVERLOAD
             self._close(utterance)
             return
@@ -269,10 +268,10 @@ class Pipeline:
         self._close(utterance)
 
     @property
-    def _late(self) -> bool:
-        """Whether text comes too late for captions; nobody waits for that of a recording."""
-        waiting = self._finishing
-        return self._partials and waiting is not None and time.monotonic() - waiting.decided_at > MAX_BEHIND_S
+    def _behind_s(self) -> float:
+        """Seconds since what has no text yet was said, 0 for a recording: nobody waits for its text."""
+        waiting = self._finishing if self._partials else None
+        return 0.0 if waiting is None else time.monotonic() - waiting.decided_at
 
     def _close(self, utterance: Utterance) -> None:
         self._closing.put_nowait(utterance)

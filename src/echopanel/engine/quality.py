@@ -7,17 +7,18 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 
 import structlog
 
 from echopanel.engine.lineup import Lineup
 from echopanel.engine.metrics import Metrics
-from echopanel.engine.pace import Pace
+from echopanel.engine.pace import LATE_S, Pace
 from echopanel.engine.recogniser import ENGLISH, Recogniser
 from echopanel.engine.settings import EngineSettings
 from echopanel.engine.signal import Signal
 from echopanel.policy.chunking import ChunkInterval
-from echopanel.policy.ladder import FAILOVER, LEVELS, Ladder, Plan, Speakers, forecast
+from echopanel.policy.ladder import FAILOVER, LEVELS, Ladder, Mode, Plan, Speakers, forecast
 
 log = structlog.get_logger(__name__)
 
@@ -167,7 +168,8 @@ class Quality:
             plan.longest_s,
             lambda interval_s: demand.load(1, interval_s),
         )
-        pace = Pace.at(load, interval, best=self._lineup.at_best)
+        late_s = inf if self._ladder.mode is Mode.OFF else LATE_S
+        pace = Pace.at(load, interval, best=self._lineup.at_best, late_s=late_s)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))
             self._pace = pace
