@@ -14,7 +14,7 @@ from echopanel.config import Settings
 from echopanel.errors import ConfigError
 from echopanel.server.app import Server, create_app
 from echopanel.server.logs import configure_logging
-from echopanel.server.memory import keep_memory_small
+from echopanel.server.memory import give_memory_back, keep_memory_small
 
 WS_PING_S = 20.0
 CLOSE_WITHIN_S = 5
@@ -78,6 +78,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     async with Server(settings) as server:
         web = WebServer(web_config(settings, server), server)
         serving, starting = asyncio.create_task(web.serve([listening])), asyncio.create_task(server.start())
+        giving_back = asyncio.create_task(give_memory_back())
         try:
             await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():  # nobody told it to stop meanwhile
@@ -89,7 +90,8 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             raise
         finally:
             starting.cancel()
-            await asyncio.gather(serving, starting, return_exceptions=True)
+            giving_back.cancel()
+            await asyncio.gather(serving, starting, giving_back, return_exceptions=True)
         await serving
 
 

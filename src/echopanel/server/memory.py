@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sys
+from typing import Any
 
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -15,6 +17,8 @@ ARENAS = 2
 # fault for every 4 KiB. More than this is given back, which a call must not do and undo either.
 LARGE_BYTES = 32 << 20
 SPARE_BYTES = 64 << 20
+# What lies idle between blocks that are in use is given back so often; it takes some 15 ms.
+GIVE_BACK_S = 10.0
 
 
 def keep_memory_small() -> bool:
@@ -22,11 +26,22 @@ def keep_memory_small() -> bool:
 
     Must come before the first worker thread. `docs/benchmarks.md` has what other bounds cost.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _glibc("mallopt")
     if mallopt is None:
         return False
     settings = {M_ARENA_MAX: ARENAS, M_MMAP_THRESHOLD: LARGE_BYTES, M_TRIM_THRESHOLD: SPARE_BYTES}
     taken = [mallopt(option, value) == 1 for option, value in settings.items()]
     return all(taken)
+
+
+async def give_memory_back(every_s: float = GIVE_BACK_S) -> None:
+    """Now and then give back all that lies idle, until cancelled; without glibc nothing is done."""
+    trim = _glibc("malloc_trim")
+    while trim is not None:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(trim, 0)
+
+
+def _glibc(name: str) -> Any:
+    """A function of glibc; None where there is none."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
