@@ -37,16 +37,18 @@ class Program:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    """The settings of whoever runs the tests play no part, and logging is afterwards what it was."""
+    """Settings of whoever runs the tests play no part; logging and environment are afterwards as before."""
     monkeypatch.setattr("echopanel.config.layers.config_file", lambda: tmp_path / "none.toml")
     for name in [name for name in os.environ if name.startswith("ECHOPANEL_")]:
         monkeypatch.delenv(name)
-    root = logging.getLogger()
+    root, before = logging.getLogger(), set(os.environ)
     handlers, level = root.handlers[:], root.level
     yield Program()
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+    for name in set(os.environ) - before:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

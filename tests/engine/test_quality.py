@@ -154,10 +154,14 @@ async def test_a_level_that_is_not_there(engine: Engine) -> None:
     assert repr(engine.quality).startswith("<Quality <Ladder at 0 [automatic: nothing to do]> <ChunkInterval")
 
 
-async def test_where_the_ladder_is_off_text_may_come_late(engine: Engine) -> None:
-    """Whoever wants full quality whatever happens gets all of it, if not in time."""
-    engine.quality.tick([])
-    assert engine.quality.pace.late_s == LATE_S
-    engine.quality.switch_off()
-    engine.quality.tick([])
-    assert engine.quality.pace.late_s == inf
+async def test_only_when_all_else_was_done_what_is_late_is_put_off(engine: Engine) -> None:
+    """Not for a burst on an idle server, and not where the ladder is off."""
+    quality = engine.quality
+    quality.tick([])
+    assert quality.pace.late_s == inf
+    quality.force(3)
+    quality.tick([])
+    assert quality.pace.late_s == LATE_S
+    quality.switch_off()
+    quality.tick([])
+    assert quality.pace.late_s == inf

@@ -301,10 +301,23 @@ def test_in_a_hurry_utterances_are_short() -> None:
     assert [type(event) for event in feed(endpointer, SILENCE, 8)] == [SpeechPaused, SpeechEnded]
     endpointer.hurry = Hurry.NONE
     first, *_ = feed(endpointer, SPEECH, windows(13))
-    endpointer.hurry = Hurry.GREAT
+    endpointer.hurry = Hurry.SOME
     ended, started = feed(endpointer, SPEECH, 1)
     assert (type(ended), type(started)) == (SpeechEnded, SpeechStarted)
     assert 10.0 <= to_seconds(ended.at - first.at) <= 13.1
+
+
+def test_in_a_great_hurry_they_are_shorter_still() -> None:
+    """What a hurry lets go on ends at a breath, or is cut, in a great one."""
+    lengths: dict[Hurry, tuple[bool, float]] = {}
+    for hurry in Hurry:
+        breathing, talking = Endpointer(), Endpointer()
+        breathing.hurry = talking.hurry = hurry
+        feed(breathing, SPEECH, windows(3.5))
+        breath = [type(event) for event in feed(breathing, SILENCE, 8)]
+        cut = next(event.at for event in feed(talking, SPEECH, windows(20)) if isinstance(event, SpeechEnded))
+        lengths[hurry] = SpeechEnded in breath, round(to_seconds(cut))
+    assert lengths == {Hurry.NONE: (False, 14), Hurry.SOME: (False, 7), Hurry.GREAT: (True, 6)}
 
 
 def test_energy_decides_where_the_probability_does_not() -> None:

@@ -73,13 +73,9 @@ def program(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Show the help where no command is given; else see to what must come before all else."""
+    """Show the help where no command is given."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-        return
-    from echopanel.config.libraries import tune_libraries
-
-    tune_libraries()
 
 
 app.command()(serve.serve)

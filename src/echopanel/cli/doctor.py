@@ -83,9 +83,11 @@ def doctor(
 def _measure(settings: Settings, found: Survey, speech: Path | None, *, fresh: bool) -> list[Check]:
     """Time what is not known yet and remember it; models that cannot be used are failed checks."""
     from echopanel.cli.checks import Check, Verdict
+    from echopanel.config.libraries import tune_libraries
     from echopanel.engine.calibration import calibrate_apart
     from echopanel.engine.calibrations import Calibrations
 
+    tune_libraries()
     known = Calibrations(found.machine)
     specimen: Specimen | None = None
     troubles = []

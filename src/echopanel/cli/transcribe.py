@@ -48,7 +48,9 @@ def transcribe(
       echopanel transcribe interview.m4a --model base --language de --format md
     """
     from echopanel.config import load_settings
+    from echopanel.config.libraries import tune_libraries
 
+    tune_libraries()
     jobs = plan(files, kind, target, force=force)
     flags = {"model.name": model, "model.provider": provider, "model.load": "eager"}
     settings = load_settings(flags, config)

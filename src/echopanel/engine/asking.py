@@ -114,11 +114,11 @@ class Asking:
         pace = UNHURRIED if utterance.deferred else self._pace()
         utterance.hasty = not pace.best
         options = replace(self._decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
-        return whole(audio, utterance.start, self._lead(utterance, audio, pace.lead_s), options)
+        return whole(audio, utterance.start, self._lead(utterance, audio, pace), options)
 
-    def _lead(self, utterance: Utterance, audio: Chunk, most_s: float) -> Lead | None:
+    def _lead(self, utterance: Utterance, audio: Chunk, pace: Pace) -> Lead | None:
         if utterance.alone:
             return None
         oldest = max(audio.start, unknown_until(self._listener.ledger, utterance.start))
-        seconds = needed(to_seconds(audio.end - utterance.start), most_s)
+        seconds = needed(to_seconds(audio.end - utterance.start), pace.lead_s, pace.short_s)
         return self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)

@@ -93,9 +93,9 @@ class LeftContext:
         return late or self._live.before(start, oldest, most_s)
 
 
-def needed(seconds: float, most_s: float) -> float:
-    """Seconds of left context for an utterance of so many seconds."""
-    return min(most_s, max(0.0, most_s + SHORT_S - seconds))
+def needed(seconds: float, most_s: float, short_s: float = SHORT_S) -> float:
+    """Seconds of left context for an utterance of so many seconds: all there may be up to `short_s`."""
+    return min(most_s, max(0.0, most_s + short_s - seconds))
 
 
 def unknown_until(ledger: Ledger, sample: int) -> int:

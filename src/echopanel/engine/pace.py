@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
-from echopanel.engine.lead import LEAD_S
+from echopanel.engine.lead import LEAD_S, SHORT_S
 from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
 from echopanel.policy.endpoint import Hurry
 from echopanel.policy.scheduler import EAGER, Gather
@@ -14,9 +15,10 @@ from echopanel.policy.scheduler import EAGER, Gather
 SPECULATE_BELOW = 0.7
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
-# The shortest left context that helps: 2 s are worth nothing.
+# As much as short utterances gain by; `needed` has what longer ones get.
 BUSY_LEAD_S = 3.0
-# While text comes so late, what is said is put off: captions that stay behind are worse than some that lack.
+# While text comes so late though all else was done, what is said is put off: captions that stay behind are
+# worse than some that lack.
 LATE_S = 10.0
 # Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
 BUSY = Gather(0.15, 4)
@@ -27,11 +29,12 @@ LOADED = Gather(0.3, 8)
 class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
-    Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds at most of the speech before.
+    Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before, those of
+    utterances longer than `short_s` seconds behind so much less.
     `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
     `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time. What is
-    said while text of its source is `late_s` seconds late is put off, too. Replaced as a whole when the load
-    changes.
+    said while text of its source is `late_s` seconds late is put off, too. `hurry`: how short utterances had
+    better be. Replaced as a whole when the load changes.
     """
 
     interval_s: float
@@ -41,17 +44,12 @@ class Pace:
     gather: Gather = EAGER
     live: bool = True
     best: bool = True
-    late_s: float = LATE_S
-
-    @property
-    def hurry(self) -> Hurry:
-        """How short utterances had better be: text comes rarely while they are open."""
-        if self.interval_s < BUSY_FROM_S:
-            return Hurry.NONE
-        return Hurry.SOME if self.interval_s < LOADED_FROM_S else Hurry.GREAT
+    short_s: float = SHORT_S
+    late_s: float = inf
+    hurry: Hurry = Hurry.NONE
 
     @classmethod
-    def at(cls, load: float, interval_s: float, *, best: bool = True, late_s: float = LATE_S) -> Self:
+    def at(cls, load: float, interval_s: float, *, best: bool = True, late_s: float = inf) -> Self:
         """What a load leaves time for."""
         return cls(
             interval_s,
@@ -61,7 +59,15 @@ class Pace:
             gather=gather(interval_s),
             best=best,
             late_s=late_s,
+            hurry=hurry(interval_s),
         )
+
+
+def hurry(interval_s: float) -> Hurry:
+    """How short utterances had better be: text comes rarely while they are open."""
+    if interval_s < BUSY_FROM_S:
+        return Hurry.NONE
+    return Hurry.SOME if interval_s < LOADED_FROM_S else Hurry.GREAT
 
 
 def gather(interval_s: float) -> Gather:
@@ -72,11 +78,11 @@ def gather(interval_s: float) -> Gather:
 
 
 def lead(interval_s: float) -> float:
-    """Seconds of left context of a final: worth a point or two of word errors, for a third of its cost."""
+    """Most seconds of left context of a final: worth a point or two of word errors."""
     if interval_s < BUSY_FROM_S:
         return LEAD_S
     return BUSY_LEAD_S if interval_s < LOADED_FROM_S else 0.0
 
 
 # How finals are decoded that nobody waits for; they have no partials, so the interval says nothing.
-UNHURRIED = Pace(interval_s=BUSY_FROM_S, speculate=False)
+UNHURRIED = Pace(interval_s=BUSY_FROM_S, speculate=False, short_s=inf)

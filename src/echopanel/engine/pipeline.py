@@ -137,7 +137,8 @@ class Pipeline:
         """Take a frame that begins at or behind `end`; what lies between is a hole."""
         self._lag.arrived(frame.end)
         pace = self._pace()
-        self._listener.hurry(pace.hurry if pace.live else Hurry.NONE)  # nobody waits for what is put off
+        awaited = pace.live and self._partials  # nobody waits for what is put off, or for a recording's text
+        self._listener.hurry(pace.hurry if awaited else Hurry.NONE)
         self._listener.feed(frame)
         self._ask_for_partial()
 

@@ -18,7 +18,7 @@ from echopanel.engine.recogniser import ENGLISH, Recogniser
 from echopanel.engine.settings import EngineSettings
 from echopanel.engine.signal import Signal
 from echopanel.policy.chunking import ChunkInterval
-from echopanel.policy.ladder import FAILOVER, LEVELS, Ladder, Mode, Plan, Speakers, forecast
+from echopanel.policy.ladder import FAILOVER, LEVELS, Ladder, Plan, Speakers, forecast
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +168,7 @@ class Quality:
             plan.longest_s,
             lambda interval_s: demand.load(1, interval_s),
         )
-        late_s = inf if self._ladder.mode is Mode.OFF else LATE_S
+        late_s = inf if plan.secondary_live else LATE_S
         pace = Pace.at(load, interval, best=self._lineup.at_best, late_s=late_s)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))

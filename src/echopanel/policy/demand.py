@@ -10,16 +10,16 @@ BUDGET = 0.9
 # and per second of speech for finals (Whisper tiny.en on one core).
 USUAL_PARTIAL, PARTIALS = 0.06, 10.0
 USUAL_FINAL, FINAL_SECONDS = 0.025, 60.0
-# How much less a measurement counts at each further one; that of a whole server has dozens a second.
+# How much less a measurement counts at each further one; of partials there are dozens a second.
 FADING = 0.98
 SLOWLY = 0.995
+# Partials that a second of speech lacks of 1 / interval: the last half interval of an utterance, which has
+# 4 s in the mean, brings none any more.
+MISSING = 0.5 / 4.0
 # Partials this far apart say that time is short: then finals cost less too, with less left context and fewer
 # beams. (From so many seconds on, so many times as dear as the cheapest: tiny.en, 6 s of speech.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-# Partials that a second of speech lacks of 1 / interval: the last half interval of an utterance, which has
-# 4 s in the mean, brings none any more.
-MISSING = 0.5 / 4.0
 DEARNESS = ((0.0, 1.7), (BUSY_FROM_S, 1.15), (LOADED_FROM_S, 1.0))
 
 
@@ -52,7 +52,7 @@ class Demand:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._partial = Ratio(USUAL_PARTIAL, PARTIALS, SLOWLY)
-        self._final = Ratio(USUAL_FINAL, FINAL_SECONDS, SLOWLY)
+        self._final = Ratio(USUAL_FINAL, FINAL_SECONDS)
         self._dearness = 1.0
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
 from echopanel.config import Settings
+from echopanel.config.libraries import tune_libraries
 from echopanel.errors import ConfigError
 from echopanel.server.app import Server, create_app
 from echopanel.server.logs import configure_logging
@@ -47,6 +48,7 @@ def run(settings: Settings) -> None:
         StoreError: the data directory cannot be used.
     """
     configure_logging(settings.log.level, settings.log.format)
+    tune_libraries()
     keep_memory_small()
     with (
         listen(settings.server.host, settings.server.port) as listening,

@@ -1,0 +1,34 @@
+"""How eagerly the engine works follows from the load."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from echopanel.engine.lead import needed
+from echopanel.engine.pace import UNHURRIED, Pace
+from echopanel.policy.endpoint import Hurry
+
+INTERVALS = (0.3, 0.99, 1.0, 2.9, 3.0, 8.0)
+
+
+def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
+    """From one second between partials on, and again from three."""
+    paces = [Pace.at(0.5, interval) for interval in INTERVALS]
+    assert [pace.hurry for pace in paces] == [
+        Hurry.NONE,
+        Hurry.NONE,
+        Hurry.SOME,
+        Hurry.SOME,
+        Hurry.GREAT,
+        Hurry.GREAT,
+    ]
+    assert all(before.lead_s >= after.lead_s for before, after in pairwise(paces))
+    assert all(before.beam_size >= after.beam_size for before, after in pairwise(paces))
+
+
+def test_what_nobody_waits_for_is_not_hurried() -> None:
+    """A second pass hears as much at once as the model can, and nothing is ever too late."""
+    assert UNHURRIED.hurry is Hurry.NONE
+    assert needed(25.0, UNHURRIED.lead_s, UNHURRIED.short_s) == UNHURRIED.lead_s
+    assert UNHURRIED.beam_size == Pace.at(0.0, 0.3).beam_size
+    assert UNHURRIED.late_s == float("inf")
