@@ -1,4 +1,4 @@
-"""Text that comes too late for captions: what is said meanwhile is put off, so that captions catch up."""
+"""Where time is short: what is said while text is late is put off, and live utterances are short."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from echopanel.asr.fake import Script
 from echopanel.audio import to_samples
 from echopanel.engine.pace import Pace
 from echopanel.engine.pipeline import OVERLOAD
+from echopanel.policy.endpoint import Hurry
 from echopanel.transcript import Gap, GapStatus
 from tests.engine.rig import playing, rigged, said, silence, soon, speech
 
@@ -47,3 +48,15 @@ async def test_nobody_waits_for_the_text_of_a_recording() -> None:
         rig.fake.release()
         await played.flush()
         assert (played.of(Gap), len(played.texts)) == ([], 4)
+
+
+async def test_only_what_somebody_waits_for_is_cut_short() -> None:
+    """Ten seconds of speech are one utterance in a recording, and two or more live."""
+    finals: dict[bool, int] = {}
+    for partials in (True, False):
+        async with rigged() as rig, playing(rig, partials=partials) as played:
+            rig.pace = Pace(60.0, speculate=False, hurry=Hurry.GREAT)
+            played.feed(said(silence(0.5), speech(10.0), silence(1.0)))
+            await played.flush()
+            finals[partials] = len(played.texts)
+    assert finals == {True: 2, False: 1}

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from math import inf
+
+import pytest
+
 from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import SAMPLE_RATE
 from echopanel.engine.lead import LEAD_S, MAX_GAP_S, SHORT_S, Lead, RecentWords, needed
+from echopanel.engine.pace import Pace
+from echopanel.transcript import Final
+from tests.engine.rig import playing, rigged, said, silence, speech
 
 SECOND = SAMPLE_RATE
 
@@ -72,3 +79,18 @@ def test_a_long_utterance_needs_less_left_context() -> None:
     assert needed(SHORT_S + 1.0, 4.0) == 3.0
     assert needed(SHORT_S + 4.0, 4.0) == needed(14.0, 4.0) == 0.0
     assert needed(2.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "short_s", "led"), [(1.0, 3.0, True), (8.0, 3.0, False), (8.0, inf, True)]
+)
+async def test_a_final_is_heard_with_what_it_needs(seconds: float, short_s: float, led: bool) -> None:
+    """A short utterance behind the words before it; a long one alone, unless there is time."""
+    async with rigged() as rig, playing(rig) as played:
+        rig.pace = Pace(60.0, speculate=False, short_s=short_s)
+        played.feed(said(silence(0.5), speech(1.0), silence(1.0)))
+        await played.flush()
+        played.feed(said(speech(seconds), silence(1.0)))
+        await played.flush()
+        (chunk,) = rig.calls[-1]
+        assert (chunk.start < played.of(Final)[-1].segment.start_sample) == led
