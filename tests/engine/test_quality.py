@@ -154,12 +154,15 @@ async def test_a_level_that_is_not_there(engine: Engine) -> None:
     assert repr(engine.quality).startswith("<Quality <Ladder at 0 [automatic: nothing to do]> <ChunkInterval")
 
 
-async def test_only_when_all_else_was_done_what_is_late_is_put_off(engine: Engine) -> None:
+async def test_only_after_long_overload_what_is_late_is_put_off(engine: Engine) -> None:
     """Not for a burst on an idle server, and not where the ladder is off."""
     quality = engine.quality
     quality.tick([])
     assert quality.pace.late_s == inf
-    quality.force(3)
+    quality.force(1)
+    quality.tick([])
+    assert quality.pace.late_s == inf
+    quality.force(2)
     quality.tick([])
     assert quality.pace.late_s == LATE_S
     quality.switch_off()

@@ -17,7 +17,7 @@ SPECULATE_BELOW = 0.7
 BEAM_SIZE = 5
 # As much as short utterances gain by; `needed` has what longer ones get.
 BUSY_LEAD_S = 3.0
-# While text comes so late though all else was done, what is said is put off: captions that stay behind are
+# While text comes so late in spite of a smaller model, what is said is put off: captions that stay behind are
 # worse than some that lack.
 LATE_S = 10.0
 # Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.

@@ -168,7 +168,7 @@ class Quality:
             plan.longest_s,
             lambda interval_s: demand.load(1, interval_s),
         )
-        late_s = inf if plan.secondary_live else LATE_S
+        late_s = LATE_S if plan.smaller else inf
         pace = Pace.at(load, interval, best=self._lineup.at_best, late_s=late_s)
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))
