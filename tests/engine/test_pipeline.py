@@ -18,7 +18,7 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Source, float_to_pcm
 from echopanel.engine.events import Trouble
 from echopanel.engine.listener import LEAD
 from echopanel.engine.pace import Pace
-from echopanel.policy.endpoint import EndpointSettings
+from echopanel.policy.endpoint import EndpointSettings, Hurry
 from echopanel.transcript import Final, Gap, Partial, Revision, Transcript
 from tests.engine.rig import (
     Rig,
@@ -569,8 +569,8 @@ async def test_what_is_put_off_is_not_cut_short() -> None:
     """Utterances that are heard late end at a breath; those that nobody waits for are heard in one piece."""
     breathing = said(speech(6.0), silence(0.4), speech(2.0), silence(1.5))
     for live, count in ((True, 2), (False, 1)):
-        async with rigged() as rig, playing(rig, partials=False) as played:
-            rig.pace = Pace(8.0, speculate=False, live=live)
+        async with rigged() as rig, playing(rig) as played:
+            rig.pace = Pace(60.0, speculate=False, live=live, hurry=Hurry.GREAT)
             played.feed(breathing)
             await played.flush()
             assert len(played.texts) + len(played.pipeline.shed) == count

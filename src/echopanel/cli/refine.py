@@ -37,10 +37,12 @@ def refine(
     """
     from echopanel.asr.stock import check_installed
     from echopanel.config import load_settings
+    from echopanel.config.libraries import tune_libraries
     from echopanel.engine.second_pass import plan
     from echopanel.server.translate import model_spec
     from echopanel.store.archive import Archive
 
+    tune_libraries()
     flags = {
         "model.name": model,
         "model.provider": provider,
