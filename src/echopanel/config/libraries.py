@@ -9,7 +9,7 @@ from echopanel.machine.processor import instruction_sets
 
 # The widest vectors that CTranslate2 uses. Processors that lack VNNI lower their clock for AVX512.
 ISA, WIDE, NEEDED = "CT2_FORCE_CPU_ISA", "AVX512", {"AVX512", "VNNI"}
-# MKL keeps what it has worked in, for each thread, some 30 to 60 MB; fetching it again takes no time that shows.
+# MKL keeps what it has worked in, for each thread: 30 to 60 MB. Fetching it again takes no time that shows.
 FORGET = "MKL_DISABLE_FAST_MM"
 
 
