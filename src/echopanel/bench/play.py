@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from echopanel.audio import Source
 from echopanel.bench.corpus import Recording
 from echopanel.bench.fresh import Target
+from echopanel.bench.overload import Reading, told
 from echopanel.bench.process import Sample, machine_cpu_s, usage_of, watch
 from echopanel.bench.record import SessionRecord
 from echopanel.bench.scrape import Scrape, scrape
@@ -20,6 +21,8 @@ from echopanel.errors import EchoPanelError
 
 OPEN_AT_ONCE = 8
 SETTLE_S = 0.5  # from the last `ready` to the first frame
+LEVEL, INTERVAL = "echopanel_ladder_level", "echopanel_chunk_interval_seconds"
+CALM_WITHIN_S = 240.0  # how long a server that had too much to do is watched behind the last session
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class Costs:
 
 @dataclass(slots=True, eq=False)
 class Measurement:
-    """What was seen. Times are on the event loop's clock; `begins` in seconds after `origin`."""
+    """What was seen. Times are on the event loop's clock; `begins` in seconds after `origin`.
+
+    `readings` has the levels and intervals until the server had nothing left to do.
+    """
 
     load: Load
     target: Target
@@ -69,6 +75,7 @@ class Measurement:
     origin: float = 0.0
     finished: float = 0.0
     samples: list[Sample] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     metrics: tuple[Scrape, Scrape] | None = None
     costs: tuple[Costs, Costs] | None = None
 
@@ -142,6 +149,20 @@ async def _play(found: Measurement, talking: Sequence[LiveSession], silent: Sequ
     found.costs = (costs, _costs(found.target))
     after = await _scrape(found.target)
     found.metrics = (before, after) if before and after else None
+    found.readings = told([*found.talking, *found.silent])
+    await _watch_until_calm(found)
+
+
+async def _watch_until_calm(found: Measurement) -> None:
+    """Go on reading the level while it, or the interval, is not back to normal."""
+    clock = asyncio.get_running_loop().time
+    while found.readings and not found.readings[-1].calm and clock() < found.finished + CALM_WITHIN_S:
+        await asyncio.sleep(1.0)
+        now = await _scrape(found.target)
+        if now is None:
+            return
+        level, interval = now.value(LEVEL), now.value(INTERVAL)
+        found.readings.append(Reading(clock(), int(level), interval))
 
 
 async def _watch(found: Measurement) -> None:

@@ -110,7 +110,10 @@ async def _server(plan: Plan, load: Load) -> AsyncIterator[Target]:
 
 
 def to_json(results: Sequence[Result]) -> str:
-    """A list of rows: the figures, `recordings` (errors, words of each), `runs` where there are several."""
+    """A list of rows: the figures, `recordings` (errors, words of each), `runs` where there are several.
+
+    `levels` has one list a run: when, in seconds, which level of degradation was taken.
+    """
     return json.dumps([_row(result) for result in results], indent=1) + "\n"
 
 
@@ -121,6 +124,7 @@ def _row(result: Result) -> dict[str, object]:
     return row | {
         "troubles": sorted({trouble for run in result.runs for trouble in run.troubles}),
         "recordings": _recordings(result.runs),
+        "levels": [[[round(at, 1), level] for at, level in run.levels] for run in result.runs],
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from echopanel.audio import to_seconds
+from echopanel.audio import Source, to_seconds
 from echopanel.bench.figures import COLUMNS, Figures, largest, mean, percentile, ratio
+from echopanel.bench.overload import level_changes, longest_wait, normal_after
 from echopanel.bench.play import Measurement
 from echopanel.bench.process import Sample, slope_per_minute
 from echopanel.bench.record import SourceRecord
@@ -31,11 +32,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The figures of one measurement, errors and words per recording, and why sessions failed."""
+    """The figures of one measurement, errors and words per recording, and why sessions failed.
+
+    `levels`: when, in seconds since the first source began, which level of degradation was taken.
+    """
 
     figures: Figures
     recordings: Mapping[str, tuple[int, int]]
     troubles: tuple[str, ...]
+    levels: tuple[tuple[float, int], ...] = ()
 
 
 def summarise(found: Measurement, reference: Reference) -> Run:
@@ -50,11 +55,12 @@ def summarise(found: Measurement, reference: Reference) -> Run:
         for record, offset in _talkers(found)
     ]
     figures = dict.fromkeys(COLUMNS) | _text(scores, reference) | _latency(scores) | _accounts(found)
-    figures |= _flows(found) | _engine(found) | _machine(found) | {"repeat": 1}
+    figures |= _flows(found) | _recovery(found) | _engine(found) | _machine(found) | {"repeat": 1}
     made_up = [segment.text for record in _idlers(found) for segment in record.segments]
     figures["idle_words"] = sum(len(reference.normalise(text).split()) for text in made_up)
     troubles = {session.trouble for session in (*found.talking, *found.silent) if session.trouble}
-    return Run(figures, _by_recording(scores), tuple(sorted(troubles)))
+    levels = tuple((at - found.origin, level) for at, level in level_changes(found.readings))
+    return Run(figures, _by_recording(scores), tuple(sorted(troubles)), levels)
 
 
 def _talkers(found: Measurement) -> Iterator[tuple[SourceRecord, float]]:
@@ -144,6 +150,24 @@ def _flows(found: Measurement) -> Figures:
         "load": mean(flow.load for flow in flows),
         "chunk_interval": mean(flow.chunk_interval_s for flow in flows),
         "level_max": largest(flow.level for flow in flows),
+    }
+
+
+def _recovery(found: Measurement) -> Figures:
+    """How long the microphones waited while there was too much to do, and everybody afterwards."""
+    end = found.load.timing.end
+    changes = level_changes(found.readings)
+    waits = [
+        longest_wait(session.sources[Source.MIC], end - begins[Source.MIC])
+        for session, begins in zip(found.talking, found.begins, strict=True)
+        if not session.trouble
+    ]
+    back = changes[-1][0] - found.origin - end if changes and changes[-1][1] == 0 else None
+    return {
+        "level_0_s": None if back is None else max(0.0, back),
+        "recovery_s": normal_after(found.readings, found.origin + end),
+        "wait_p50": percentile(waits, 0.5),
+        "wait_worst": largest(waits),
     }
 
 
