@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"wire", "engine", "store", "config"},
     "bench": {"client", "wire", "policy", "asr", "config"},
     "cli": ALL | {"bench"},
-    "server/app.py": ALL - {"client", "capture"},
+    "server/server.py": ALL - {"client", "capture"},
     "server/translate.py": ALL - {"client", "capture"},
     "__init__": {"client"},
     "__main__": {"cli"},

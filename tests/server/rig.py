@@ -22,9 +22,10 @@ from echopanel.audio import SAMPLE_RATE, AudioFrame, Samples, Source, float_to_p
 from echopanel.config import Settings
 from echopanel.errors import ErrorCode
 from echopanel.policy.backoff import Backoff
-from echopanel.server.app import Server
-from echopanel.server.main import WebServer, listen, web_config
+from echopanel.server.main import listen
+from echopanel.server.server import Server
 from echopanel.server.sessions import Sessions
+from echopanel.server.web import WebServer, web_config
 from echopanel.transcript import Coverage, Segment
 from echopanel.wire import messages as m
 from echopanel.wire.client import ClientConnection

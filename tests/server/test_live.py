@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from echopanel.asr.fake import Fake
 from echopanel.audio import AudioFrame, Source, float_to_pcm16
 from echopanel.errors import ErrorCode
-from echopanel.server.live import Throttle
+from echopanel.server.limits import Throttle
 from echopanel.server.translate import live_limits
 from echopanel.wire import messages as m
 from echopanel.wire.closing import CLOSING
@@ -415,7 +415,7 @@ async def test_a_client_that_does_not_read_is_let_go_and_may_come_back(
 
 async def test_a_dead_network_is_noticed(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that answers no ping frees its slot, and its session waits."""
-    monkeypatch.setattr("echopanel.server.main.WS_PING_S", 0.1)
+    monkeypatch.setattr("echopanel.server.web.WS_PING_S", 0.1)
     async with serving(settings_of(tmp_path), fake) as served, served.started() as client:
         client.socket.transport.pause_reading()
         await soon(lambda: served.slots == 0)

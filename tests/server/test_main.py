@@ -86,6 +86,31 @@ async def test_a_signal_ends_it_in_order(
     assert signal.getsignal(number) == before
 
 
+async def test_memory_is_given_back_until_it_ends(
+    tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only until it is ready."""
+    ended: list[str] = []
+
+    async def give_back() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("given back")
+
+    monkeypatch.setattr("echopanel.server.main.give_memory_back", give_back)
+    settings = settings_of(tmp_path)
+    running, port = await serve(settings)
+    await soon(lambda: "EchoPanel is ready: open" in capsys.readouterr().out)
+    async with http_client(port, settings) as http:
+        assert (await http.get("/health/ready")).status_code == 200
+    assert ended == []
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(10.0):
+        await running
+    assert ended == ["given back"]
+
+
 async def test_a_signal_during_warm_up_ends_it_in_order(
     tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from echopanel.asr.alignment import Aligner
 from echopanel.asr.catalog import MEGABYTE, Catalog
@@ -65,12 +66,16 @@ class FasterWhisper:
             ModelUnavailable: with what to do.
         """
         folder = self._catalog.resolve(spec.name, spec.path)
-        try:
-            vocabulary = Vocabulary(folder)
-        except ValueError as exc:
-            remedy = "use a directory made by ct2-transformers-converter with its tokenizer.json"
-            raise ModelUnavailable(spec.name, f"{folder}: {exc}", remedy) from exc
-        return FasterWhisperModel(WhisperCt2(folder, spec), vocabulary, self._tuning, spec)
+        # A third of the time goes into the tokenizer, which another thread can read meanwhile.
+        with ThreadPoolExecutor(1, "tokenizer") as pool:
+            reading = pool.submit(Vocabulary, folder)
+            whisper = WhisperCt2(folder, spec)
+            try:
+                vocabulary = reading.result()
+            except ValueError as exc:
+                remedy = "use a directory made by ct2-transformers-converter with its tokenizer.json"
+                raise ModelUnavailable(spec.name, f"{folder}: {exc}", remedy) from exc
+        return FasterWhisperModel(whisper, vocabulary, self._tuning, spec)
 
 
 class FasterWhisperModel:

@@ -32,6 +32,11 @@ class Hub:
 
     def cached(self, repo: str) -> Path | None:
         """The directory of a model that was downloaded completely."""
+        from huggingface_hub import constants
+
+        cache = self._cache or Path(constants.HF_HUB_CACHE)
+        if not (cache / f"models--{repo.replace('/', '--')}").is_dir():
+            return None  # without importing what knows more, which takes a while
         from huggingface_hub import try_to_load_from_cache
 
         def look_up(name: str) -> Path | None:

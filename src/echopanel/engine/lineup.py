@@ -59,7 +59,7 @@ class Lineup:
         self.fault = ""
         self._registry = registry
         self._vad = vad
-        self._warm_up = WarmUp(settings.warmup_level, settings.max_batch)
+        self._warm_up = WarmUp(settings.warmup_level, settings.max_batch, settings.max_inference)
         self.on_change: Callable[[], None] = lambda: None
         self._chance = chance
         self._leases = contextlib.AsyncExitStack()

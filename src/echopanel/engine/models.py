@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -27,17 +28,21 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 # Context sizes (seconds of speech) and batch sizes that the highest warm-up level runs through.
-WARM_SECONDS = (1.0, 4.0, 12.0)
+WARM_SECONDS = (1.0, 5.0)
 PARTIAL = DecodeOptions(language="en", final=False)
 FINAL = DecodeOptions(language="en", word_timestamps=True)
 
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """`level` 1: only load; 2: one real inference of each kind; 3: all sizes of chunks and batches."""
+    """`level` 1: only load; 2: one real inference of each kind; 3: all sizes of chunks and batches.
+
+    `at_once`: so many calls together, as the workers will make them.
+    """
 
     level: int
     max_batch: int
+    at_once: int = 1
 
 
 class ModelHost:
@@ -251,14 +256,21 @@ def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
     Raises:
         TranscriptionFailed: the model cannot do it.
     """
-    if warm_up.level >= 2:
-        vad.stream().push(known_sound(1.0))
-        seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]
-        batches = (1, warm_up.max_batch) if warm_up.level >= 3 else (1,)
-        for length in seconds:
-            for count in batches:
-                chunk = Chunk(Source.MIC, 0, known_sound(length))
-                for options in (PARTIAL, FINAL):
-                    outcome = call(Batch(model, (chunk,) * count, (options,) * count))
-                    if outcome.error is not None:
-                        raise outcome.error
+    if warm_up.level < 2:
+        return
+    vad.stream().push(known_sound(1.0))
+    with ThreadPoolExecutor(warm_up.at_once, "warm-up") as pool:
+        for outcome in pool.map(call, _warm_up_batches(model, warm_up)):
+            if outcome.error is not None:
+                raise outcome.error
+
+
+def _warm_up_batches(model: Model, warm_up: WarmUp) -> list[Batch]:
+    seconds = WARM_SECONDS if warm_up.level >= 3 else WARM_SECONDS[:1]
+    counts = (1, warm_up.max_batch) if warm_up.level >= 3 else (1,)
+    return [
+        Batch(model, (Chunk(Source.MIC, 0, known_sound(length)),) * count, (options,) * count)
+        for length in seconds
+        for count in counts
+        for options in (PARTIAL, FINAL)
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -13,11 +12,11 @@ from echopanel.audio import AudioFrame
 from echopanel.errors import ErrorCode, RemoteProtocolError, StoreError
 from echopanel.server.auth import Guard
 from echopanel.server.door import close, let_in
+from echopanel.server.limits import LiveLimits, Throttle
 from echopanel.server.outbox import Outbox
 from echopanel.server.session import LiveSession
 from echopanel.server.sessions import Refused, Sessions
 from echopanel.wire.closing import CLOSING
-from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import (
     ClientMessage,
     Error,
@@ -34,30 +33,6 @@ from echopanel.wire.server import ServerConnection
 from echopanel.wire.states import State
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveLimits:
-    """Bounds of one connection."""
-
-    bounds: Bounds = field(default_factory=Bounds)
-    start_timeout_s: float = 10.0
-    max_frames_per_second: int = 200
-    burst_frames: int = 2000
-    outbox: int = 2000
-
-
-class Throttle:
-    """A token bucket: `rate` frames a second on average, `burst` at once (for clients that catch up)."""
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate, self._burst, self._left, self._at = rate, burst, burst, now
-
-    def take(self, now: float) -> float:
-        """Count one frame; returns the seconds to wait before reading the next."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
-        self._at = now
-        return max(0.0, -self._left / self._rate)
 
 
 async def serve_live(websocket: WebSocket, guard: Guard, sessions: Sessions, limits: LiveLimits) -> None:

@@ -5,38 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from types import FrameType
+from typing import TYPE_CHECKING
 
-import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
 from echopanel.config import Settings
 from echopanel.config.libraries import tune_libraries
 from echopanel.errors import ConfigError
-from echopanel.server.app import Server, create_app
 from echopanel.server.logs import configure_logging
 from echopanel.server.memory import give_memory_back, keep_memory_small
+from echopanel.server.server import Server
 
-WS_PING_S = 20.0
-CLOSE_WITHIN_S = 5
-
-
-class WebServer(uvicorn.Server):
-    """uvicorn, but it drains the sessions before it closes connections, and leaves signals to its caller."""
-
-    def __init__(self, config: uvicorn.Config, server: Server) -> None:
-        super().__init__(config)
-        self._server = server
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """End at the first signal, at once at the second."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the clients, then close."""
-        await self._server.sessions.go_away("the server is stopping; reconnect and resume")
-        await super().shutdown(sockets)
+if TYPE_CHECKING:
+    from echopanel.server.web import WebServer
 
 
 def run(settings: Settings) -> None:
@@ -78,42 +59,43 @@ def listen(host: str, port: int) -> socket.socket:
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     address = panel_address(settings, listening)  # the socket is closed when serving has ended
     async with Server(settings) as server:
-        web = WebServer(web_config(settings, server), server)
-        serving, starting = asyncio.create_task(web.serve([listening])), asyncio.create_task(server.start())
+        starting = asyncio.create_task(server.start())
         giving_back = asyncio.create_task(give_memory_back())
         try:
-            await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
-            if not serving.done():  # nobody told it to stop meanwhile
-                await starting
-                sys.stdout.write(f"EchoPanel is ready: open {address}\n")
-                sys.stdout.flush()
-        except BaseException:
-            web.should_exit = True
-            raise
+            # The routes take as long as the weights, so they are built meanwhile.
+            web = await asyncio.to_thread(_web_server, settings, server)
+            await _until_stopped(web, starting, listening, address)
         finally:
             starting.cancel()
             giving_back.cancel()
-            await asyncio.gather(serving, starting, giving_back, return_exceptions=True)
-        await serving
+            await asyncio.gather(starting, giving_back, return_exceptions=True)
 
 
-def web_config(settings: Settings, server: Server) -> uvicorn.Config:
-    """How uvicorn runs the application."""
-    return uvicorn.Config(
-        create_app(server),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=settings.limits.max_message_bytes,
-        ws_ping_interval=WS_PING_S,
-        ws_ping_timeout=WS_PING_S,
-        ws_per_message_deflate=False,  # speech does not compress, and captions are small
-        timeout_graceful_shutdown=CLOSE_WITHIN_S,
-        ssl_certfile=settings.server.tls_cert,
-        ssl_keyfile=settings.server.tls_key,
-        server_header=False,
-    )
+def _web_server(settings: Settings, server: Server) -> WebServer:
+    from echopanel.server.web import WebServer, web_config
+
+    return WebServer(web_config(settings, server), server)
+
+
+async def _until_stopped(
+    web: WebServer, starting: asyncio.Task[None], listening: socket.socket, address: str
+) -> None:
+    """Serve from now on, say when the model is ready, and return when somebody has ended it."""
+    serving = asyncio.create_task(web.serve([listening]))
+    try:
+        await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():  # nobody told it to stop meanwhile
+            await starting
+            sys.stdout.write(f"EchoPanel is ready: open {address}\n")
+            sys.stdout.flush()
+        await asyncio.wait((serving,))
+    except BaseException:
+        web.should_exit = True
+        raise
+    finally:
+        starting.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    await serving
 
 
 def panel_address(settings: Settings, listening: socket.socket) -> str:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
 from echopanel.audio import to_seconds
 from echopanel.engine.engine import Engine
 from echopanel.engine.second_pass import SecondPass
 from echopanel.errors import (
-    ConfigError,
     EchoPanelError,
     ErrorCode,
     ModelUnavailable,
@@ -24,7 +20,6 @@ from echopanel.errors import (
     SessionRunning,
 )
 from echopanel.server.keeper import Keeper
-from echopanel.server.problems import problem
 from echopanel.store.transcripts import Wish
 
 log = structlog.get_logger(__name__)
@@ -34,7 +29,6 @@ MAX_WAITING = 8
 MAX_FAILED = 100
 RETRY_AFTER_S = 60.0
 LOOK_AGAIN_S = 0.5
-MAX_NAME = 200
 
 Plan = Callable[[str, str, str | None], SecondPass]
 
@@ -57,13 +51,6 @@ class Pass:
     state: PassState = PassState.WAITING
     heard_s: float = 0.0
     error: str = ""
-
-
-class Request(BaseModel):
-    """With which model to recognise a recorded session once more; a provider if not that of live audio."""
-
-    model: str = Field(max_length=MAX_NAME)
-    provider: str | None = Field(default=None, max_length=MAX_NAME)
 
 
 class Refinery:
@@ -180,21 +167,3 @@ class Refinery:
         """Wait while live audio needs the machine."""
         while not self._engine.idle:  # noqa: ASYNC110 - load falls without an event
             await asyncio.sleep(LOOK_AGAIN_S)
-
-
-def refining_routes(refinery: Refinery) -> APIRouter:
-    """Asking for a second pass; the endpoint of the session tells how it goes."""
-    router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
-
-    @router.post("/{session_id}/refine", status_code=202)
-    async def refine(session_id: str, wish: Request) -> Response:
-        """Recognise a recorded session once more, with a bigger model."""
-        try:
-            begun = await refinery.begin(session_id, wish.model, wish.provider)
-        except (ModelUnavailable, ConfigError) as error:
-            return problem(422, ErrorCode.MALFORMED, str(error))
-        except Overloaded as error:
-            return problem(503, error.code, error.message, error.retry_after)
-        return JSONResponse({"refined": asdict(begun)}, 202)
-
-    return router

@@ -20,7 +20,7 @@ from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.policy.ladder import LadderSettings
-from echopanel.server.live import LiveLimits
+from echopanel.server.limits import LiveLimits
 from echopanel.server.session import SessionLimits
 from echopanel.store.archive import Archive
 from echopanel.store.transcripts import TranscriptStore

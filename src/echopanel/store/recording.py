@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-import av
 import numpy as np
-from av.container import InputContainer
 
 from echopanel.audio import SAMPLE_BYTES, SAMPLE_RATE, Source, to_samples, to_seconds
 from echopanel.errors import AudioError, StoreError
@@ -168,9 +166,10 @@ def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _decode(path: Path) -> Iterator[bytes]:
+    import av  # not above: the server starts without it
+
     try:
-        with av.open(str(path)) as container:
-            assert isinstance(container, InputContainer)
+        with av.open(str(path), "r") as container:
             for frame in container.decode(audio=0):
                 yield frame.to_ndarray().astype("<i2", copy=False).tobytes()
     except (av.FFmpegError, OSError) as error:
@@ -191,6 +190,8 @@ def _recording(path: Path) -> Recording:
 
 def _encode(journal: SourceJournal, file: BinaryIO) -> int:
     """Write samples 0 to the end, zeros where there are none; return how many there were."""
+    import av
+
     found = 0
     with av.open(file, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")

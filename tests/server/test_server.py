@@ -12,8 +12,8 @@ import structlog
 
 from echopanel.asr.fake import Fake
 from echopanel.audio import SAMPLE_RATE, Source
-from echopanel.server.app import guard_of
 from echopanel.server.logs import configure_logging
+from echopanel.server.server import guard_of
 from echopanel.transcript import Coverage
 from echopanel.wire import messages as m
 from tests.engine.rig import soon
@@ -36,7 +36,7 @@ async def test_sessions_whose_clients_stay_away_end_by_themselves(
     tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has to ask; audio that waits is a metric meanwhile."""
-    monkeypatch.setattr("echopanel.server.app.EXPIRY_INTERVAL_S", 0.02)
+    monkeypatch.setattr("echopanel.server.server.EXPIRY_INTERVAL_S", 0.02)
     async with serving(settings_of(tmp_path, store={"resume_window_s": 0}), fake) as served:
         metric = served.server.engine.metrics.registry.get_sample_value
         async with served.started() as client:
