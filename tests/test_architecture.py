@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"client", "wire", "policy", "asr", "config"},
     "cli": ALL | {"bench"},
     "server/server.py": ALL - {"client", "capture"},
+    "server/specs.py": ALL - {"client", "capture"},
     "server/translate.py": ALL - {"client", "capture"},
     "__init__": {"client"},
     "__main__": {"cli"},

@@ -29,7 +29,7 @@ from echopanel.config import load_settings
 from echopanel.config.libraries import tune_libraries
 from echopanel.engine.calibration import Calibration, calibrate_apart
 from echopanel.machine.detect import detect
-from echopanel.server.translate import model_spec
+from echopanel.server.specs import model_spec
 
 LATE_S = 5.0
 NEAR = 0.25

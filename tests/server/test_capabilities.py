@@ -12,7 +12,7 @@ from echopanel.engine.calibration import Calibration
 from echopanel.engine.calibrations import Calibrations
 from echopanel.machine.detect import detect
 from echopanel.policy.capacity import CallCost, Compute, Costs
-from echopanel.server.translate import model_spec
+from echopanel.server.specs import model_spec
 from tests.server.rig import serving, settings_of
 
 

@@ -14,7 +14,8 @@ from echopanel.asr.fake import Fake, Script
 from echopanel.audio import Source
 from echopanel.config import Settings
 from echopanel.errors import ConfigError, ErrorCode, ModelUnavailable
-from echopanel.server.main import _serve, listen, panel_address
+from echopanel.server.main import listen
+from echopanel.server.serving import panel_address, serve
 from echopanel.store.transcripts import TranscriptStore
 from echopanel.wire import messages as m
 from tests.engine.rig import soon
@@ -56,14 +57,14 @@ def test_the_panels_address(tmp_path: Path) -> None:
             assert panel_address(settings_of(tmp_path, server=tls), listening).startswith("https://")
 
 
-async def serve(settings: Settings) -> tuple[asyncio.Task[None], int]:
+async def start(settings: Settings) -> tuple[asyncio.Task[None], int]:
     """Start a server as the program does."""
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
 
     async def run() -> None:
         with listening:
-            await _serve(settings, listening)
+            await serve(settings, listening)
 
     return asyncio.create_task(run()), port
 
@@ -75,7 +76,7 @@ async def test_a_signal_ends_it_in_order(
     """It says where the panel is; at a signal clients are told and nothing that was acknowledged is gone."""
     settings = settings_of(tmp_path)
     before = signal.getsignal(number)
-    running, port = await serve(settings)
+    running, port = await start(settings)
     async with http_client(port, settings) as http:
         await soon(lambda: "EchoPanel is ready: open" in capsys.readouterr().out)
         assert (await http.get("/health/ready")).status_code == 200
@@ -98,9 +99,9 @@ async def test_memory_is_given_back_until_it_ends(
         finally:
             ended.append("given back")
 
-    monkeypatch.setattr("echopanel.server.main.give_memory_back", give_back)
+    monkeypatch.setattr("echopanel.server.serving.give_memory_back", give_back)
     settings = settings_of(tmp_path)
-    running, port = await serve(settings)
+    running, port = await start(settings)
     await soon(lambda: "EchoPanel is ready: open" in capsys.readouterr().out)
     async with http_client(port, settings) as http:
         assert (await http.get("/health/ready")).status_code == 200
@@ -117,7 +118,7 @@ async def test_a_signal_during_warm_up_ends_it_in_order(
     """It does not wait for the model, and does not say that it is ready."""
     fake.script = Script(hang=lambda call: True)
     settings = settings_of(tmp_path, model={"warmup": 2})
-    running, port = await serve(settings)
+    running, port = await start(settings)
     async with http_client(port, settings) as http:
         await soon(lambda: bool(fake.models and fake.models[0].calls))
         assert (await http.get("/health/ready")).status_code == 503
@@ -155,7 +156,7 @@ async def test_a_drain_keeps_the_journal(tmp_path: Path, fake: Fake) -> None:
 async def test_a_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path, fake: Fake) -> None:
     """With the reason, and nothing left running."""
     fake.script = Script(unavailable="the file is gone")
-    running, port = await serve(settings_of(tmp_path))
+    running, port = await start(settings_of(tmp_path))
     with pytest.raises(ModelUnavailable, match="the file is gone"):
         await running
     with pytest.raises(ConnectionRefusedError):

@@ -16,6 +16,7 @@ from echopanel.engine.settings import LoadStrategy
 from echopanel.machine.detect import ram_bytes
 from echopanel.policy.ladder import LadderSettings
 from echopanel.server import translate
+from echopanel.server.specs import model_spec
 from tests.server.rig import settings_of
 
 
@@ -118,7 +119,7 @@ def test_beside_base_the_embedded_model_is_found(tmp_path: Path) -> None:
 def test_a_model_is_a_name_or_a_path(tmp_path: Path) -> None:
     """A directory and a `.bin` file are paths, whether or not the file is there; anything else is a name."""
     for name, path in (("tiny.en", None), (str(tmp_path), tmp_path), ("no/such.bin", Path("no/such.bin"))):
-        spec = translate.model_spec(settings_of(tmp_path, model={"name": name}))
+        spec = model_spec(settings_of(tmp_path, model={"name": name}))
         assert (spec.name, spec.path) == (path.name if path else name, path)
 
 
@@ -145,7 +146,7 @@ def test_the_store(tmp_path: Path) -> None:
 def test_voxtral(tmp_path: Path) -> None:
     """Its options go with the model, which has the name of its directory."""
     section = {"bin": "vx", "model": "~/v", "interval_s": 1.0, "max_processes": 3, "load_s": 9}
-    spec = translate.model_spec(settings_of(tmp_path, model={"provider": "voxtral"}, voxtral=section))
+    spec = model_spec(settings_of(tmp_path, model={"provider": "voxtral"}, voxtral=section))
     options = VoxtralSettings("vx", Path("~/v").expanduser(), 1.0, 3, ram_bytes(), 9)
     assert (spec.provider, spec.name, spec.options) == ("voxtral", "v", options)
 
@@ -159,7 +160,7 @@ def test_voxtral_on_servers(tmp_path: Path) -> None:
         "delay_ms": 480,
     }
     settings = settings_of(tmp_path, model={"provider": "voxtral-realtime"}, realtime=section)
-    spec = translate.model_spec(settings)
+    spec = model_spec(settings)
     urls = ("ws://a/v1/realtime", "wss://b")
     assert spec.options == RealtimeSettings(urls, Dialect.MISTRAL, "", "correct-horse", 480)
     assert spec.name == "voxtral-mini-transcribe-realtime-2602"
@@ -167,5 +168,5 @@ def test_voxtral_on_servers(tmp_path: Path) -> None:
 
 def test_a_model_may_be_a_directory(tmp_path: Path) -> None:
     """Then its path goes with it."""
-    spec = translate.model_spec(settings_of(tmp_path, model={"name": str(tmp_path)}))
+    spec = model_spec(settings_of(tmp_path, model={"name": str(tmp_path)}))
     assert (spec.name, spec.path) == (tmp_path.name, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -9,6 +10,8 @@ from echopanel.asr.provider import Capabilities, Provider
 from echopanel.errors import ConfigError, ProviderError
 
 GROUP = "echopanel.providers"
+
+Providers = Callable[[str], Provider]  # by name; raises ConfigError where there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +86,8 @@ class WhisperCt2:
         except (RuntimeError, ValueError) as exc:
             remedy = "check device and compute type, or run `echopanel models verify`"
             raise ModelUnavailable(spec.name, f"cannot load {folder}: {exc}", remedy) from exc
+        # 30 s without a sound, encoded once for all chunks that want more silence behind them.
+        self.silence = self.encode(np.full((self.mels, MAX_FRAMES), SILENT_FEATURE, np.float32))
 
     @property
     def multilingual(self) -> bool:
@@ -108,11 +109,6 @@ class WhisperCt2:
             view = ctranslate2.StorageView.from_array(np.ascontiguousarray(features[None]))
             encoding: Encoding = np.array(self._model.encode(view, to_cpu=True))[0]
             return encoding
-
-    @cached_property
-    def silence(self) -> Encoding:
-        """30 s without a sound, encoded: computed once, for all chunks that want more silence behind them."""
-        return self.encode(np.full((self.mels, MAX_FRAMES), SILENT_FEATURE, np.float32))
 
     def generate(
         self, encodings: Sequence[Encoding], prompts: Sequence[Prompt], budget: int, search: Search

@@ -109,7 +109,7 @@ def _measure(settings: Settings, found: Survey, speech: Path | None, *, fresh: b
 def specs(settings: Settings, found: Survey) -> Iterator[ModelSpec]:
     """The installed models, as a server with these settings would load them."""
     from echopanel.engine.advisor import placement
-    from echopanel.server.translate import model_spec
+    from echopanel.server.specs import model_spec
 
     base = model_spec(settings)
     for offer in found.offers:

@@ -185,7 +185,7 @@ def _ensure_converted(settings: Settings) -> None:
     """Convert the model for whisper.cpp if that was not done yet."""
     from echopanel.asr.ggml_files import GgmlFiles
     from echopanel.asr.registry import get_provider
-    from echopanel.server.translate import model_spec
+    from echopanel.server.specs import model_spec
 
     get_provider(settings.model.provider)
     spec, files = model_spec(settings), GgmlFiles()

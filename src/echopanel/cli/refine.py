@@ -39,7 +39,7 @@ def refine(
     from echopanel.config import load_settings
     from echopanel.config.libraries import tune_libraries
     from echopanel.engine.second_pass import plan
-    from echopanel.server.translate import model_spec
+    from echopanel.server.specs import model_spec
     from echopanel.store.archive import Archive
 
     tune_libraries()

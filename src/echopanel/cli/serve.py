@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,7 @@ def serve(
       ECHOPANEL_SERVER_TOKEN=correct-horse echopanel serve --host 0.0.0.0
       echopanel serve --set limits.max_frame_ms=500
     """
+    gc.disable()  # imports make much that stays; collecting goes on when the server is ready
     from echopanel.cli.models import settle
     from echopanel.config import load_settings
     from echopanel.server.main import run

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from echopanel.asr.catalog import Catalog
 from echopanel.asr.provider import ModelSpec
-from echopanel.asr.registry import get_provider
+from echopanel.asr.registry import Providers, get_provider
 from echopanel.asr.stock import check_installed
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Source
@@ -67,11 +67,19 @@ class Status:
 class Engine:
     """One per server, on one event loop. `start` may take as long as loading a model does."""
 
-    def __init__(self, settings: EngineSettings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        providers: Providers | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """By default the recognisers are those that are installed."""
         self.settings = settings
         self.metrics = metrics or Metrics()
         self._vad = SileroVad()
-        self._models = ModelRegistry(get_provider, self.metrics, settings.model_memory_bytes, self._vad)
+        self._models = ModelRegistry(
+            providers or get_provider, self.metrics, settings.model_memory_bytes, self._vad
+        )
         self._lineup = Lineup(self._models, self._vad, settings)
         self._loading: asyncio.Task[None] | None = None
         self._recogniser = Recogniser(

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from echopanel.asr.provider import Capabilities, DecodeOptions, Model, ModelSpec, Provider
+from echopanel.asr.registry import Providers
 from echopanel.asr.vad import SileroVad
 from echopanel.audio import Chunk, Source
 from echopanel.engine.metrics import Metrics
@@ -28,7 +29,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 # Context sizes (seconds of speech) and batch sizes that the highest warm-up level runs through.
-WARM_SECONDS = (1.0, 5.0)
+WARM_SECONDS = (1.0, 4.0, 12.0)
 PARTIAL = DecodeOptions(language="en", final=False)
 FINAL = DecodeOptions(language="en", word_timestamps=True)
 
@@ -169,9 +170,7 @@ class ModelHost:
 class ModelRegistry:
     """The models of a server, by (provider, name, device, compute type), within a memory limit."""
 
-    def __init__(
-        self, providers: Callable[[str], Provider], metrics: Metrics, limit_bytes: int, vad: SileroVad
-    ) -> None:
+    def __init__(self, providers: Providers, metrics: Metrics, limit_bytes: int, vad: SileroVad) -> None:
         self._providers = providers
         self._metrics = metrics
         self._limit_bytes = limit_bytes

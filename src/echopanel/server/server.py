@@ -6,6 +6,7 @@ import asyncio
 from typing import Self
 
 from echopanel.config import Settings
+from echopanel.engine.ahead import Ahead
 from echopanel.engine.calibrations import Calibrations
 from echopanel.engine.engine import Engine
 from echopanel.engine.tasks import background
@@ -14,11 +15,11 @@ from echopanel.server.auth import Guard
 from echopanel.server.keeper import Keeper
 from echopanel.server.refining import Refinery
 from echopanel.server.sessions import Sessions
+from echopanel.server.specs import model_spec
 from echopanel.server.storage import Storage
 from echopanel.server.translate import (
     archive,
     engine_settings,
-    model_spec,
     quota_bytes,
     second_pass,
     session_limits,
@@ -34,10 +35,11 @@ EXPIRY_INTERVAL_S = 5.0
 class Server:
     """Everything behind one address."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ahead: Ahead | None = None) -> None:
         self.settings = settings
         measured = Calibrations(detect()).find(model_spec(settings))
-        self.engine = Engine(engine_settings(settings, None if measured is None else measured.sources))
+        carried = None if measured is None else measured.sources
+        self.engine = Engine(engine_settings(settings, carried), ahead)
         data = settings.store.data_dir
         journal = Journal(data / DIRECTORY, FsyncPolicy(settings.store.fsync), quota_bytes(settings))
         store = TranscriptStore(data, durable=journal.policy is FsyncPolicy.ALWAYS)

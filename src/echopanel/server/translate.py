@@ -4,67 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from echopanel.asr.provider import ModelSpec
-from echopanel.asr.voxtral.settings import VoxtralSettings
-from echopanel.asr.voxtral_realtime.settings import Dialect, RealtimeSettings
 from echopanel.audio import to_samples
 from echopanel.config import Settings
 from echopanel.config.ladder import AUTO, NONE
 from echopanel.engine.second_pass import SecondPass, plan
 from echopanel.engine.settings import EngineSettings, LoadStrategy
 from echopanel.engine.standby import smaller_spec
-from echopanel.machine.detect import ram_bytes
 from echopanel.policy.admission import AdmissionSettings
 from echopanel.policy.chunking import ChunkSettings
 from echopanel.policy.endpoint import EndpointSettings
 from echopanel.policy.ladder import LadderSettings
 from echopanel.server.limits import LiveLimits
 from echopanel.server.session import SessionLimits
+from echopanel.server.specs import model_spec, own_path, second_spec
 from echopanel.store.archive import Archive
 from echopanel.store.transcripts import TranscriptStore
 from echopanel.wire.codec import Bounds
 from echopanel.wire.messages import Limits
 
 MEGABYTE = 1_000_000
-MODEL_FILE_SUFFIX = ".bin"
 # A client that catches up sends minutes of short frames at once; the average over this long has to fit.
 BURST_S = 10
 # Sessions at once on a machine that was never measured.
 UNMEASURED_SESSIONS = 10
-
-
-def model_spec(settings: Settings) -> ModelSpec:
-    """Which model to load: from the catalogue, a path, or what the provider's own section names."""
-    model, options = settings.model, provider_options(settings)
-    path = own_path(model.name)
-    name = path.name if path else model.name
-    if not path and isinstance(options, VoxtralSettings):
-        name = options.model.name if options.model else "voxtral"
-    elif not path and isinstance(options, RealtimeSettings):
-        name = options.model_name
-    return ModelSpec(
-        provider=model.provider,
-        name=name,
-        path=path,
-        device=model.device,
-        compute_type=model.compute_type,
-        threads=settings.engine.max_inference,
-        options=options,
-    )
-
-
-def own_path(name: str) -> Path | None:
-    """The path that a model's name is; None where it is a name out of the catalogue."""
-    path = Path(name).expanduser()
-    return path if path.is_dir() or path.suffix == MODEL_FILE_SUFFIX else None
-
-
-def second_spec(settings: Settings, model: str, provider: str | None) -> ModelSpec:
-    """The model of a second pass; the provider is that of live audio unless another one is named."""
-    changed = {"name": model} | ({"provider": provider} if provider else {})
-    return model_spec(settings.model_copy(update={"model": settings.model.model_copy(update=changed)}))
 
 
 def second_pass(
@@ -74,30 +38,6 @@ def second_pass(
     return lambda session, model, provider: plan(
         store, archive, session, second_spec(settings, model, provider)
     )
-
-
-def provider_options(settings: Settings) -> VoxtralSettings | RealtimeSettings | None:
-    """What only the chosen recogniser understands."""
-    voxtral, realtime = settings.voxtral, settings.realtime
-    match settings.model.provider:
-        case "voxtral":
-            return VoxtralSettings(
-                bin=voxtral.bin,
-                model=voxtral.model,
-                interval_s=voxtral.interval_s,
-                max_processes=voxtral.max_processes,
-                ram_bytes=ram_bytes(),
-                load_s=voxtral.load_s,
-            )
-        case "voxtral-realtime":
-            return RealtimeSettings(
-                urls=realtime.urls,
-                dialect=Dialect(realtime.dialect),
-                model=realtime.model or "",
-                token=realtime.token.get_secret_value() if realtime.token else "",
-                delay_ms=realtime.delay_ms,
-            )
-    return None
 
 
 def engine_settings(settings: Settings, carried: int | None = None) -> EngineSettings:
