@@ -16,7 +16,7 @@ from echopanel.audio import Source
 from echopanel.config import Settings, config_file, data_directory, is_loopback, load_settings
 from echopanel.config.__main__ import table
 from echopanel.config.layers import variable
-from echopanel.config.libraries import FORGET, ISA, WIDE, tune_libraries
+from echopanel.config.libraries import FORGET, ISA, PRIMITIVES, WIDE, tune_libraries
 from echopanel.config.settings import options
 from echopanel.errors import ConfigError
 
@@ -212,10 +212,14 @@ def test_the_documentation_lists_every_option() -> None:
 def test_libraries_are_asked_for_what_pays() -> None:
     """A processor with VNNI gains by wide vectors; what the user says holds."""
     for have, before, after in (
-        (("AVX2", "AVX512", "VNNI"), {}, {FORGET: "1", ISA: WIDE}),
-        (("AVX2", "AVX512"), {}, {FORGET: "1"}),
-        (("AVX2", "VNNI"), {}, {FORGET: "1"}),
-        (("AVX2", "AVX512", "VNNI"), {FORGET: "0", ISA: "AVX2"}, {FORGET: "0", ISA: "AVX2"}),
+        (("AVX2", "AVX512", "VNNI"), {}, {FORGET: "1", PRIMITIVES: "0", ISA: WIDE}),
+        (("AVX2", "AVX512"), {}, {FORGET: "1", PRIMITIVES: "0"}),
+        (("AVX2", "VNNI"), {}, {FORGET: "1", PRIMITIVES: "0"}),
+        (
+            ("AVX2", "AVX512", "VNNI"),
+            {FORGET: "0", PRIMITIVES: "16", ISA: "AVX2"},
+            {FORGET: "0", PRIMITIVES: "16", ISA: "AVX2"},
+        ),
     ):
         environ = dict[str, str](before)
         tune_libraries(environ, have)
