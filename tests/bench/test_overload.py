@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from echopanel.audio import Source
-from echopanel.bench.overload import Reading, level_changes, longest_wait, normal_after, told
+from echopanel.bench.overload import Reading, calm, level_changes, longest_wait, normal_after, told
 from echopanel.bench.record import SessionRecord, SourceRecord
 from echopanel.bench.script import silence
 from echopanel.wire.messages import Flow
@@ -39,7 +39,7 @@ def test_each_change_of_the_level_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("intervals", "expected"),
-    [((1, 2, 1), 0.0), ((4, 8, 2, 1), 1.0), ((4, 1, 8, 1), 2.0), ((4, 1, 4), None), ((), None)],
+    [((1, 2, 1), 0.0), ((1, 8, 2, 1), 1.0), ((1, 4, 1, 8, 1), 3.0), ((1, 4), None), ((), None)],
 )
 def test_recovery_is_the_moment_from_which_text_came_often_enough(
     intervals: tuple[float, ...], expected: float | None
@@ -51,9 +51,18 @@ def test_recovery_is_the_moment_from_which_text_came_often_enough(
 
 def test_calm_is_full_quality_at_a_normal_interval() -> None:
     """Either alone is not enough."""
-    assert Reading(0, 0, 2.0).calm
-    assert not Reading(0, 1, 2.0).calm
-    assert not Reading(0, 0, 2.1).calm
+    begun = Reading(0, 0, 0.5)
+    assert calm([begun, Reading(1, 3, 8.0), Reading(2, 0, 2.0)])
+    assert not calm([begun, Reading(1, 1, 2.0)])
+    assert not calm([begun, Reading(1, 0, 2.1)])
+    assert calm([])
+
+
+def test_what_a_server_began_with_is_normal() -> None:
+    """A level that somebody forced, and an interval that the settings ask for, do not go away."""
+    begun = Reading(0, 2, 4.0)
+    assert calm([begun, Reading(1, 3, 8.0), Reading(2, 2, 4.0)])
+    assert normal_after([begun, Reading(1, 3, 8.0), Reading(2, 2, 4.0)], 1.0) == 1.0
 
 
 def test_the_longest_wait_begins_and_ends_with_text_or_the_talk() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from echopanel.asr.fake import Fake, Script
@@ -52,6 +55,18 @@ def test_a_model_that_cannot_be_loaded_says_so_to_who_asks(fake: Fake) -> None:
         provider.load(SPEC)
     fake.script = Script()
     assert provider.load(SPEC) in fake.models
+
+
+def test_a_model_is_not_kept_for_those_who_have_it(fake: Fake) -> None:
+    """Who lets it go has its memory back, though the server holds the providers."""
+    begun = Ahead(SPEC)
+    model = begun("fake").load(SPEC)
+    fake.models.clear()
+    held = weakref.ref(model)
+    del model
+    gc.collect()
+    assert held() is None
+    assert "fake" not in repr(begun)
 
 
 def test_the_rest_is_the_providers_own(fake: Fake) -> None:

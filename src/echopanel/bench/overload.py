@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 
 from echopanel.bench.record import SessionRecord, SourceRecord
 
-NORMAL_S = 2.0  # partials no further apart than this are those of a server without too much to do
+NORMAL_S = 2.0  # partials no further apart than this are normal, and so is what a server began with
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,6 @@ class Reading:
     at: float
     level: int
     interval: float
-
-    @property
-    def calm(self) -> bool:
-        """Whether this is a server without too much to do."""
-        return self.level == 0 and self.interval <= NORMAL_S
 
 
 def told(sessions: Iterable[SessionRecord]) -> list[Reading]:
@@ -45,13 +40,28 @@ def level_changes(readings: Sequence[Reading]) -> list[tuple[float, int]]:
     ]
 
 
+def calm(readings: Sequence[Reading]) -> bool:
+    """Whether level and interval are back to what is normal; without readings nothing else is known."""
+    if not readings:
+        return True
+    first, last = readings[0], readings[-1]
+    return last.level <= first.level and last.interval <= _normal(readings)
+
+
+def _normal(readings: Sequence[Reading]) -> float:
+    return max(NORMAL_S, readings[0].interval)
+
+
 def normal_after(readings: Sequence[Reading], end: float) -> float | None:
     """Seconds from `end` until partials were at their normal interval for good; None: not seen.
 
     0.0 where they were at `end` already.
     """
-    slow = [place for place, reading in enumerate(readings) if reading.interval > NORMAL_S]
-    if not readings or slow[-1:] == [len(readings) - 1]:
+    if not readings:
+        return None
+    normal = _normal(readings)
+    slow = [place for place, reading in enumerate(readings) if reading.interval > normal]
+    if slow[-1:] == [len(readings) - 1]:
         return None
     return max(0.0, readings[slow[-1] + 1].at - end) if slow else 0.0
 

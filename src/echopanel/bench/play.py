@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from echopanel.audio import Source
 from echopanel.bench.corpus import Recording
 from echopanel.bench.fresh import Target
-from echopanel.bench.overload import Reading, told
+from echopanel.bench.overload import Reading, calm, told
 from echopanel.bench.process import Sample, machine_cpu_s, usage_of, watch
 from echopanel.bench.record import SessionRecord
 from echopanel.bench.scrape import Scrape, scrape
@@ -156,7 +156,7 @@ async def _play(found: Measurement, talking: Sequence[LiveSession], silent: Sequ
 async def _watch_until_calm(found: Measurement) -> None:
     """Go on reading the level while it, or the interval, is not back to normal."""
     clock = asyncio.get_running_loop().time
-    while found.readings and not found.readings[-1].calm and clock() < found.finished + CALM_WITHIN_S:
+    while not calm(found.readings) and clock() < found.finished + CALM_WITHIN_S:
         await asyncio.sleep(1.0)
         now = await _scrape(found.target)
         if now is None:

@@ -12,13 +12,13 @@ class Ahead:
     """The installed providers, by name. One model is being loaded from the moment on that this is made."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self._spec = spec
         pool = ThreadPoolExecutor(1, "loading")
-        self._loading = pool.submit(lambda: get_provider(spec.provider).load(spec))
+        # Not kept once it was asked for: who unloads a model wants its memory back.
+        self._begun = {spec: pool.submit(lambda: get_provider(spec.provider).load(spec))}
         pool.shutdown(wait=False)
 
     def __repr__(self) -> str:
-        return f"<Ahead {self._spec.provider}/{self._spec.name}>"
+        return f"<Ahead {[f'{spec.provider}/{spec.name}' for spec in self._begun]}>"
 
     def __call__(self, name: str) -> Provider:
         """A provider; the first `load` of that model returns the one that was begun, or raises its error.
@@ -26,19 +26,18 @@ class Ahead:
         Raises:
             ConfigError: no such provider, or its library is missing or broken.
         """
-        provider = get_provider(name)
-        return _Begun(provider, self._spec, self._loading) if name == self._spec.provider else provider
+        return _Begun(get_provider(name), self._begun)
 
 
 class _Begun:
-    """A provider with a model on its way."""
+    """A provider, one of whose models may be on its way."""
 
-    def __init__(self, provider: Provider, spec: ModelSpec, loading: Future[Model]) -> None:
+    def __init__(self, provider: Provider, begun: dict[ModelSpec, Future[Model]]) -> None:
         self._provider = provider
-        self._begun = {spec: loading}
+        self._begun = begun
 
     def __repr__(self) -> str:
-        return f"<{self._provider!r}, {[spec.name for spec in self._begun]} begun>"
+        return f"<_Begun {self._provider!r}>"
 
     @property
     def capabilities(self) -> Capabilities:

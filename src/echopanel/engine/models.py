@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from echopanel.asr.vad import SileroVad
 from echopanel.audio import Chunk, Source
 from echopanel.engine.metrics import Metrics
 from echopanel.engine.sounds import known_sound
-from echopanel.engine.worker import Batch, call
+from echopanel.engine.worker import Batch, Outcome, call
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.lifecycle import Lifecycle, ModelEvent, ModelState, Resident, evictions
 
@@ -258,10 +258,18 @@ def run_warm_up(model: Model, vad: SileroVad, warm_up: WarmUp) -> None:
     if warm_up.level < 2:
         return
     vad.stream().push(known_sound(1.0))
-    with ThreadPoolExecutor(warm_up.at_once, "warm-up") as pool:
-        for outcome in pool.map(call, _warm_up_batches(model, warm_up)):
-            if outcome.error is not None:
-                raise outcome.error
+    for outcome in _outcomes(_warm_up_batches(model, warm_up), warm_up.at_once):
+        if outcome.error is not None:
+            raise outcome.error
+
+
+def _outcomes(batches: Sequence[Batch], at_once: int) -> Iterator[Outcome]:
+    """One after the other in this very thread, as it may be one that nobody waits for; else in several."""
+    if at_once == 1:
+        yield from map(call, batches)
+        return
+    with ThreadPoolExecutor(at_once, "warm-up") as pool:
+        yield from pool.map(call, batches)
 
 
 def _warm_up_batches(model: Model, warm_up: WarmUp) -> list[Batch]:
