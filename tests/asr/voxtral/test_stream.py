@@ -108,6 +108,23 @@ def test_a_stream_goes_on_for_minutes(model: VoxtralModel, two_cities: Speech) -
         assert {heard.text for heard in texts} == {texts[0].text}
 
 
+def test_ten_minutes_are_heard_whole_by_one_process(
+    faulty: Callable[..., FakeBinary], two_cities: Speech
+) -> None:
+    """Each utterance says something else, so audio that is lost, doubled or out of order shows."""
+    model = loaded(faulty())
+    stream = opened(model)
+    process, audio = stream._process, two_cities.load()
+    for number in range(30):
+        samples = np.roll(audio, 999 * number)[: 20 * SAMPLE_RATE]
+        say(stream, samples, 8000)
+        assert stream.finish().text.split() == words_of(samples)
+        stream.rest()
+    assert stream._process is process
+    assert process.monitor.counts[CACHE_FULL] == 0
+    model.close()
+
+
 def test_without_rest_it_takes_its_time_before_it_is_too_late(
     model: VoxtralModel, two_cities: Speech
 ) -> None:
