@@ -78,6 +78,9 @@ def said(*parts: Samples) -> Samples:
     return np.concatenate(parts)
 
 
+UTTERANCE = said(silence(0.5), speech(2.0), silence(1.0))
+
+
 def frames(
     samples: Samples, source: Source = Source.MIC, start: int = 0, size: int = FRAME
 ) -> list[AudioFrame]:
