@@ -9,6 +9,7 @@ import pytest
 from echopanel.audio import SAMPLE_RATE, Source
 from echopanel.bench.figures import COLUMNS
 from echopanel.bench.fresh import Target
+from echopanel.bench.overload import Reading
 from echopanel.bench.play import Costs, Load, Measurement
 from echopanel.bench.process import Sample, Usage
 from echopanel.bench.record import SessionRecord, SourceRecord
@@ -101,6 +102,27 @@ def test_load_and_level_are_those_of_the_window(seen: Measurement) -> None:
     """What was before it, or comes behind it, is another load."""
     found = figures(summarise(seen, reference()))
     assert (found["load"], found["level_max"]) == (0.6, 1)
+
+
+def test_levels_and_recovery_are_told_from_the_beginning_and_the_end(seen: Measurement) -> None:
+    """The load ends 6 s after it began: level 0 comes 3 s later, the normal interval 1 s."""
+    unseen = figures(summarise(seen, reference()))
+    assert "level_0_s" not in unseen
+    assert "recovery_s" not in unseen
+    seen.readings = [
+        Reading(ORIGIN + at, level, interval)
+        for at, level, interval in ((0, 0, 0.5), (2, 1, 8.0), (7, 1, 2.0), (9, 0, 1.0))
+    ]
+    run = summarise(seen, reference())
+    found = figures(run)
+    assert list(run.levels) == [(2.0, 1), (9.0, 0)]
+    assert (found["level_0_s"], found["recovery_s"]) == (3.0, 1.0)
+
+
+def test_how_long_microphones_waited_for_text(seen: Measurement) -> None:
+    """The first from 0 to 4.5 s and on to 9, the second 5 s."""
+    found = figures(summarise(seen, reference()))
+    assert (found["wait_p50"], found["wait_worst"]) == (4.75, 5.0)
 
 
 def test_audio_that_is_neither_text_nor_silence_is_dropped(seen: Measurement) -> None:

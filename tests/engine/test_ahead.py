@@ -7,11 +7,12 @@ import weakref
 
 import pytest
 
-from echopanel.asr.fake import Fake, Script
+from echopanel.asr.fake import Fake, FakeModel, Script
 from echopanel.asr.provider import ModelSpec, Provider
 from echopanel.engine import ahead
 from echopanel.engine.ahead import Ahead
 from echopanel.errors import ConfigError, ModelUnavailable
+from tests.engine.rig import soon
 
 SPEC = ModelSpec("fake", "fake")
 
@@ -67,6 +68,19 @@ def test_a_model_is_not_kept_for_those_who_have_it(fake: Fake) -> None:
     gc.collect()
     assert held() is None
     assert "fake" not in repr(begun)
+
+
+async def test_a_model_that_nobody_asked_for_is_closed(fake: Fake) -> None:
+    """Also if it cannot be loaded; one that somebody has stays as it is."""
+    asked, alone = Ahead(SPEC), Ahead(SPEC)
+    mine = asked("fake").load(SPEC)
+    asked.close()
+    alone.close()
+    await soon(lambda: [model.closed for model in fake.models if model is not mine] == [True])
+    assert isinstance(mine, FakeModel)
+    assert not mine.closed
+    fake.script = Script(unavailable="the file is gone")
+    Ahead(SPEC).close()
 
 
 def test_the_rest_is_the_providers_own(fake: Fake) -> None:

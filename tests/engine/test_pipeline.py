@@ -68,6 +68,27 @@ async def test_what_only_repeats_the_words_before_it_is_decoded_without_them() -
         assert behind.seconds > 2 > alone.seconds
 
 
+async def test_what_only_chance_found_behind_the_words_before_is_decoded_without_them() -> None:
+    """All sure tries failed: what comes of the last one may be made up. Alone it is told as it is."""
+    texts = counting("one two three four", "one two three four and so on", "Uh")
+    script = Script(text=texts, retried=lambda text: 2 * text.endswith("so on"))
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        await played.play(said(UTTERANCE, speech(0.5), silence(1.0)))
+        await played.flush()
+        assert [final.segment.text for final in played.of(Final)] == ["one two three four", "Uh"]
+        assert len(rig.calls) == 3
+
+
+async def test_without_left_context_a_doubtful_text_is_decoded_once() -> None:
+    """There is nothing that could be left away."""
+    script = Script(text=counting("one two three four"), retried=lambda text: 2)
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        await played.play(UTTERANCE)
+        await played.flush()
+        assert [final.segment.text for final in played.of(Final)] == ["one two three four"]
+        assert len(rig.calls) == 1
+
+
 async def test_partials_are_asked_for_at_the_pace() -> None:
     """Twice the interval, about half the partials; below the least length none."""
     counts = []

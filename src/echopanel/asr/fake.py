@@ -32,13 +32,17 @@ def _never(_call: int) -> bool:
     return False
 
 
+def _once(_: str) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """How the fake behaves.
 
     `fail` maps the number of a call (from 0) to whether it raises, `hang` likewise to whether it waits for
-    `Fake.release`; a call takes `seconds_per_call` plus `rtf` times its audio. `unavailable` is why no
-    model can be loaded.
+    `Fake.release`; a call takes `seconds_per_call` plus `rtf` times its audio. `retried` maps a text to how
+    often it was tried again. `unavailable` is why no model can be loaded.
     """
 
     seconds_per_call: float = 0.0
@@ -46,6 +50,7 @@ class Script:
     fail: Callable[[int], bool] = _never
     hang: Callable[[int], bool] = _never
     text: Callable[[Chunk], str] | None = None
+    retried: Callable[[str], int] = _once
     unavailable: str = ""
 
 
@@ -129,11 +134,13 @@ class FakeModel:
         words = _scripted(self._script.text(chunk), chunk) if self._script.text else spoken_words(chunk)
         said = options.prefix.split()
         words = tuple(replace(word, text=said[i]) if i < len(said) else word for i, word in enumerate(words))
+        text = " ".join([*(word.text for word in words), *said[len(words) :]])
         return Hypothesis(
-            text=" ".join([*(word.text for word in words), *said[len(words) :]]),
+            text=text,
             words=words if options.word_timestamps else (),
             language=options.language or "en",
             no_speech_prob=0.0 if words else 1.0,
+            retried=self._script.retried(text),
         )
 
 

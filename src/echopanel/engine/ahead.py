@@ -28,6 +28,17 @@ class Ahead:
         """
         return _Begun(get_provider(name), self._begun)
 
+    def close(self) -> None:
+        """Let go of a model that nobody asked for, as soon as it is there."""
+        while self._begun:
+            _, loading = self._begun.popitem()
+            loading.add_done_callback(_discard)
+
+
+def _discard(loading: Future[Model]) -> None:
+    if loading.exception() is None:
+        loading.result().close()
+
 
 class _Begun:
     """A provider, one of whose models may be on its way."""

@@ -114,7 +114,9 @@ class Asking:
         pace = UNHURRIED if utterance.deferred else self._pace()
         utterance.hasty = not pace.best
         options = replace(self._decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
-        return whole(audio, utterance.start, self._lead(utterance, audio, pace), options)
+        lead = self._lead(utterance, audio, pace)
+        utterance.led = lead is not None
+        return whole(audio, utterance.start, lead, options)
 
     def _lead(self, utterance: Utterance, audio: Chunk, pace: Pace) -> Lead | None:
         if utterance.alone:

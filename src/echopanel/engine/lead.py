@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from echopanel.asr.provider import HypothesisWord
+from echopanel.asr.provider import Hypothesis, HypothesisWord
 from echopanel.audio import to_samples
 from echopanel.policy.agreement import normalise
 from echopanel.policy.ledger import Ledger
@@ -26,6 +26,8 @@ SHORT_S = 3.0
 MAX_GAP_S = 3.0
 # So many words said twice in a row may be the model that read its lead again. Fewer people do say twice.
 MIN_ECHO = 3
+# Further retries draw lots.
+SURE_RETRIES = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,14 @@ class LeftContext:
         """Remember the words of a final whose times count from sample `start`."""
         (self._late if deferred else self._live).note(start, words)
 
-    def echoed(self, texts: Sequence[str], *, deferred: bool) -> bool:
-        """Whether these are the newest words over again, and no others."""
-        return (self._late if deferred else self._live).echoed(texts)
+    def misled(self, hypothesis: Hypothesis, *, led: bool, deferred: bool) -> bool:
+        """Whether left context may have made this up: the newest words over again, or what chance came upon.
+
+        A first retry is as sure as the decode before it; behind a lead the next one, which draws lots, has
+        carried on with anything: "original one. You know, you can't say it." for a mere "uh".
+        """
+        recent = self._late if deferred else self._live
+        return (led and hypothesis.retried > SURE_RETRIES) or recent.echoed(hypothesis.text.split())
 
     def before(self, start: int, oldest: int, most_s: float, *, deferred: bool) -> Lead | None:
         """See `RecentWords.before`. What comes before something put off was put off too, or never was."""

@@ -325,14 +325,14 @@ class Pipeline:
             self._finalise(utterance, utterance.end, hypothesis)
 
     async def _final(self, utterance: Utterance) -> Hypothesis:
-        """The final words; those that only repeat the lead are asked for again without one.
+        """The final words; those that the lead made up, perhaps, are asked for again without one.
 
         Raises:
             QueueFull: too many jobs of this source wait.
             TranscriptionFailed: also the retry failed.
         """
         hypothesis = await self._decoded(utterance)
-        if not self._context.echoed(hypothesis.text.split(), deferred=utterance.deferred):
+        if not self._context.misled(hypothesis, led=utterance.led, deferred=utterance.deferred):
             return hypothesis
         utterance.alone = True
         utterance.speculation = None

@@ -33,9 +33,9 @@ class Utterance:
     decode of the whole utterance, which reached until sample `decoded`; between two of those only what is
     new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
-    it is lost. `put_off` is why it is left for later, "" if it is not. `alone`: it is decoded without the
-    speech before it. `hasty`: another model than the first heard it. `done` is set once it is final or put
-    off.
+    it is lost. `put_off` is why it is left for later, "" if it is not. `led`: its last decode
+    heard the speech before it; `alone`: it is decoded without. `hasty`: another model than the first heard
+    it. `done` is set once it is final or put off.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Utterance:
     deferred: bool = False
     last_try: bool = False
     put_off: str = ""
+    led: bool = False
     alone: bool = False
     hasty: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)

@@ -27,13 +27,21 @@ def run(settings: Settings) -> None:
     keep_memory_small()
     with listen(settings.server.host, settings.server.port) as listening:
         ahead = None if settings.model.load == "lazy" else Ahead(model_spec(settings))
-        # Imported only now: it takes as long as the model, which is being loaded.
-        from uvicorn.loops.auto import auto_loop_factory
+        try:
+            _serve(settings, listening, ahead)
+        finally:
+            if ahead is not None:
+                ahead.close()
 
-        from echopanel.server.serving import serve
 
-        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-            runner.run(serve(settings, listening, ahead))
+def _serve(settings: Settings, listening: socket.socket, ahead: Ahead | None) -> None:
+    # Imported only now: it takes as long as the model, which is being loaded.
+    from uvicorn.loops.auto import auto_loop_factory
+
+    from echopanel.server.serving import serve
+
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(serve(settings, listening, ahead))
 
 
 def listen(host: str, port: int) -> socket.socket:
