@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from echopanel.asr.noise_floor import NoiseFloor
 from echopanel.audio import Samples
 from echopanel.errors import ModelUnavailable
 
 WINDOW = 512  # samples (32 ms) per probability: the only step Silero v5 and v6 accept at 16 kHz
 _CONTEXT = 64  # samples of the previous window that the model sees again
 _STATE_SHAPE = (1, 1, 128)
-# After so many windows of digital silence (about 1 s) the network's state only drifts: more need no network.
-_SETTLED = 32
+# Windows that were not scored and come right before some that are: to let the network's state find back.
+_AGAIN = 8
 
 Probabilities = NDArray[np.float32]
 
@@ -60,7 +62,7 @@ class SileroVad:
 
 
 class VadStream:
-    """The state of one source: recurrent state, 64 samples of context and what is left of a window."""
+    """The state of one source: recurrent state, noise floor, the audio before, and the rest of a window."""
 
     def __init__(self, vad: SileroVad) -> None:
         self._vad = vad
@@ -78,30 +80,30 @@ class VadStream:
         """Forget what was heard, e.g. behind a gap."""
         self._h = np.zeros(_STATE_SHAPE, dtype=np.float32)
         self._c = np.zeros(_STATE_SHAPE, dtype=np.float32)
-        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._floor = NoiseFloor()
+        self._past = np.zeros(_CONTEXT, dtype=np.float32)  # the context, and windows that were not scored
         self._rest = np.zeros(0, dtype=np.float32)
-        self._mute = 0  # windows of digital silence in a row
 
     def push(self, samples: Samples) -> Probabilities:
-        """Speech probability of each 512-sample window that `samples` complete, in order; any size goes."""
-        heard = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        """Speech probability of each 512-sample window that `samples` complete, in order; any size goes.
+
+        What is but the faint noise that was there before is not scored: its probability is 0.
+        """
+        heard = np.concatenate((self._rest, samples))
         count = len(heard) // WINDOW
+        fresh, self._rest = heard[: count * WINDOW], heard[count * WINDOW :].astype(np.float32)
         if not count:
-            self._rest = np.array(heard, dtype=np.float32)
             return np.zeros(0, dtype=np.float32)
-        scored = heard[: count * WINDOW].reshape(count, WINDOW)
-        self._mute = 0 if scored.any() else self._mute + count
-        if self._mute - count >= _SETTLED:
-            self._rest = np.array(heard[count * WINDOW :], dtype=np.float32)
+        loudness = np.sqrt(np.square(fresh.reshape(count, WINDOW)).mean(axis=1))
+        audio = np.concatenate((self._past, fresh))
+        if self._floor.covers(loudness):
+            self._past = audio[-_CONTEXT - _AGAIN * WINDOW :]
             return np.zeros(count, dtype=np.float32)
-        windows = np.empty((count, _CONTEXT + WINDOW), dtype=np.float32)
-        windows[:, _CONTEXT:] = scored
-        windows[0, :_CONTEXT] = self._context
-        windows[1:, :_CONTEXT] = scored[:-1, -_CONTEXT:]
-        self._context = windows[-1, -_CONTEXT:].copy()
-        self._rest = np.array(heard[count * WINDOW :], dtype=np.float32)
-        probabilities, self._h, self._c = self._vad.run(windows, self._h, self._c)
-        return probabilities
+        windows = sliding_window_view(audio, _CONTEXT + WINDOW)[::WINDOW]
+        scores, self._h, self._c = self._vad.run(np.ascontiguousarray(windows), self._h, self._c)
+        self._past = audio[-_CONTEXT:].copy()
+        self._floor.heard(loudness, scores[-count:])
+        return scores[-count:]
 
 
 _REINSTALL = "install the faster-whisper wheel again: it carries the Silero network"
