@@ -1,7 +1,7 @@
 import { Framer } from "./framer.js";
 
 const REANCHOR_MS = 1000;
-const SLEPT_S = 2; // a shorter sleep is not worth a word
+const SLEPT_MS = 2000; // a shorter sleep is not worth a word
 // Chromium keeps ten times as much of a microphone until it is heard, and throws away what comes beyond: with its own 10 ms
 // a busy computer costs crumbs of speech. With more than this, text would come noticeably later.
 const LATENCY_S = 0.05;
@@ -19,7 +19,6 @@ export class Capture {
   #inputs = new Map();
   #framers = new Map(); // outlive their inputs: the timeline of a source goes on when it comes back
   #anchor = null; // a frame of the audio clock and when that was, in ms on the page's clock
-  #heardAt = 0; // when the last block came, in ms
   #listener;
 
   constructor({ onFrame, onEnded, onHeld, onSlept }) {
@@ -30,7 +29,6 @@ export class Capture {
   async context() {
     if (this.#context === null) {
       this.#context = new AudioContext({ latencyHint: LATENCY_S });
-      this.#heardAt = performance.now();
       await this.#context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
     }
     await this.#context.resume();
@@ -114,10 +112,10 @@ export class Capture {
     return input;
   }
 
-  #hear(source, input, { frame, samples, stalled }) {
-    if (stalled) this.#sleep(source);
-    this.#heardAt = performance.now();
-    const capturedMs = this.#timeOf(frame, samples.length, stalled);
+  #hear(source, input, { frame, samples, stalledMs }) {
+    if (stalledMs > 0) this.#interrupt(source);
+    if (stalledMs > SLEPT_MS) this.#listener.onSlept(stalledMs / 1000);
+    const capturedMs = this.#timeOf(frame, samples.length, stalledMs > 0);
     if (input.muted) return;
     for (const one of this.#framers.get(source).push(samples, this.#context.sampleRate, capturedMs)) this.#listener.onFrame(one);
   }
@@ -130,12 +128,6 @@ export class Capture {
       this.#anchor = { frame, ms: now - length / perMs, setAt: now };
     }
     return this.#anchor.ms + (frame - this.#anchor.frame) / perMs;
-  }
-
-  #sleep(source) {
-    this.#interrupt(source);
-    const seconds = (performance.now() - this.#heardAt) / 1000;
-    if (seconds > SLEPT_S) this.#listener.onSlept(seconds);
   }
 
   #interrupt(source) {

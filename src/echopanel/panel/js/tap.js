@@ -4,12 +4,17 @@ const BLOCK = 1024;
 // The audio clock stands still while the computer sleeps or the tab is frozen; only then does time pass between calls.
 const STALL_MS = 1000;
 
-/** Hands on what it hears, mixed down to mono, in blocks of 1024 samples; runs on the audio thread. */
+/**
+ * Hands on what it hears, mixed down to mono, in blocks of 1024 samples; runs on the audio thread.
+ *
+ * `stalledMs` of a block: for how long nothing had been heard before it, or in the middle of it; 0 if the clock never stood.
+ * Only this thread can tell: the page may be reading, after a sleep, what was heard before.
+ */
 class Tap extends AudioWorkletProcessor {
   #samples = new Float32Array(BLOCK);
   #filled = 0;
   #calledAt = Date.now();
-  #stalled = false;
+  #stalledMs = 0;
   #open = true;
 
   constructor() {
@@ -21,7 +26,7 @@ class Tap extends AudioWorkletProcessor {
 
   process([channels]) {
     const now = Date.now();
-    this.#stalled ||= now - this.#calledAt > STALL_MS;
+    if (now - this.#calledAt > STALL_MS) this.#stalledMs = now - this.#calledAt;
     this.#calledAt = now;
     this.#mix(channels);
     if (this.#filled === BLOCK) this.#hand();
@@ -42,10 +47,10 @@ class Tap extends AudioWorkletProcessor {
   #hand() {
     const samples = this.#samples;
     const frame = currentFrame + 128 - BLOCK;
-    this.port.postMessage({ frame, samples, stalled: this.#stalled }, [samples.buffer]);
+    this.port.postMessage({ frame, samples, stalledMs: this.#stalledMs }, [samples.buffer]);
     this.#samples = new Float32Array(BLOCK);
     this.#filled = 0;
-    this.#stalled = false;
+    this.#stalledMs = 0;
   }
 }
 
