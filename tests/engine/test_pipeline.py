@@ -90,9 +90,9 @@ async def test_without_left_context_a_doubtful_text_is_decoded_once() -> None:
 
 
 async def test_partials_are_asked_for_at_the_pace() -> None:
-    """Twice the interval, about half the partials; below the least length none."""
+    """Twice the interval, about half the partials; in half an interval none."""
     counts = []
-    for interval in (0.3, 0.6, 5.0):
+    for interval in (0.3, 0.6, 8.0):
         async with rigged() as rig, playing(rig) as played:
             rig.pace = Pace(interval, speculate=False)
             await played.play(UTTERANCE)

@@ -1,4 +1,4 @@
-"""A pause is decoded ahead, in case it is the end."""
+"""At a pause: a decode ahead, in case it is the end, or where there is no time for that, a partial."""
 
 from __future__ import annotations
 
@@ -72,3 +72,43 @@ async def test_a_guess_that_has_not_begun_gives_way_to_the_final() -> None:
         await played.flush()
         assert len(rig.calls) == 2
         assert len(played.texts) == 1
+
+
+def busy(rig: Rig) -> Rig:
+    """No time for guesses, and partials further apart than the utterance is long."""
+    rig.pace = Pace(3.0, speculate=False)
+    return rig
+
+
+async def test_what_was_said_before_a_pause_is_shown_where_time_is_short() -> None:
+    """Once: nothing more is said. The final is a decode of its own."""
+    async with rigged() as rig, playing(busy(rig)) as played:
+        await played.play(said(speech(2.0), silence(0.3)))
+        assert [type(event) for event in played.events] == [Partial]
+        assert quarters([played.of(Partial)[0].text]) == list(range(8))
+        await played.play(silence(0.1))
+        assert len(rig.calls) == 1
+        await played.play(silence(0.3))
+        await soon(lambda: bool(played.texts))
+        assert len(rig.calls) == 2
+
+
+async def test_a_pause_adds_nothing_to_what_is_shown_already() -> None:
+    """It comes less than half an interval after the last partial, which is soon enough."""
+    async with rigged() as rig, playing(busy(rig)) as played:
+        await played.play(speech(3.1))
+        assert len(rig.calls) == 1
+        await played.play(said(speech(1.0), silence(0.3)))
+        assert len(rig.calls) == 1
+
+
+async def test_a_pause_while_a_partial_is_made_is_shown_behind_it() -> None:
+    """A source has one decode at a time; what was said meanwhile follows as soon as that is back."""
+    async with rigged(Script(hang=lambda call: call == 0)) as rig, playing(busy(rig)) as played:
+        played.feed(speech(3.1))
+        await soon(lambda: bool(rig.calls))
+        played.feed(said(speech(1.9), silence(0.3)))
+        rig.fake.release()
+        await soon(lambda: bool(played.of(Partial)))
+        await played.play(silence(0.1))
+        assert [max(quarters([one.text])) for one in played.of(Partial)] == [11, 19]

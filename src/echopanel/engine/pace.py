@@ -20,8 +20,10 @@ BUSY_LEAD_S = 3.0
 # While text comes so late in spite of a smaller model, what is said is put off: captions that stay behind are
 # worse than some that lack.
 LATE_S = 10.0
-# Decoding four chunks together costs each of them less than half; more than eight gain little, and take long.
-BUSY = Gather(0.15, 4)
+# A call of many chunks costs each of them less, but all wait for its end, and for each other before it. So it
+# has two at most while partials come often. Where they hardly do, only the cost counts, and more than eight
+# gain little.
+BUSY = Gather(most=2)
 LOADED = Gather(0.3, 8)
 
 

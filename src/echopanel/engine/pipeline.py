@@ -43,6 +43,8 @@ Read = Callable[[int, int], Awaitable[bytes]]  # s16le audio of [start, end), fr
 
 # Less audio than this says nothing yet.
 MIN_PARTIAL_S = 0.4
+# A pause brings the next partial forward, by so much of the interval at most: work must stay bounded by that.
+PAUSED_SHARE = 0.5
 
 
 class Pipeline:
@@ -238,16 +240,21 @@ class Pipeline:
         self._open = Utterance(f"{self.source}-{self._count}", self.source, at, covered=at, cut=at)
 
     def _paused(self, at: int) -> None:
-        """Decode now what may be all of it: if it is, the final is there when the endpoint comes."""
+        """Decode now what may be all of it: if it is, the final is there when the endpoint comes.
+
+        Where there is no time for that, it is shown at least.
+        """
         utterance = self._opened()
-        utterance.paused = True
+        utterance.paused_at = at
         pace = self._pace()
         if pace.live and pace.speculate and self._asking.queued == 0:
             utterance.speculation = self._asking.speculative(utterance, at)
+        else:
+            self._ask_for_partial()
 
     def _resumed(self) -> None:
         utterance = self._opened()
-        utterance.paused = False
+        utterance.paused_at = None
         utterance.speculation = None
 
     def _ended(self, at: int) -> None:
@@ -283,13 +290,17 @@ class Pipeline:
         return self._open
 
     def _ask_for_partial(self) -> None:
-        utterance = self._open
-        if utterance is None or utterance.paused or not (self._partials and self._pace().live):
+        utterance, pace = self._open, self._pace()
+        if utterance is None or utterance.speculation is not None or not (self._partials and pace.live):
             return
         if utterance.asked is not None and not utterance.asked.done():
             return
-        enough = self.end - utterance.start >= to_samples(MIN_PARTIAL_S)
-        if enough and self.end - utterance.covered >= to_samples(self._pace().interval_s):
+        end, least_s = self.end, pace.interval_s
+        if utterance.paused_at is not None:
+            # Nothing is added to it for now, so there is less to wait for.
+            end, least_s = utterance.paused_at, pace.interval_s * PAUSED_SHARE
+        enough = end - utterance.start >= to_samples(MIN_PARTIAL_S)
+        if enough and end - utterance.covered >= to_samples(least_s):
             self._asking.partial(utterance)
 
     # --- text out -----------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class StreamingPipeline:
         self._captions.lag.arrived(frame.end)
         self._listener.feed(frame)
         speech = self._queue.open
-        if speech is None or speech.utterance.paused:
+        if speech is None or speech.utterance.paused_at is not None:
             return
         speech.grow(self._listener.scored)
         if self._listener.scored - speech.utterance.start >= self._longest:
@@ -196,10 +196,10 @@ class StreamingPipeline:
                 self._queue.add(Speech(self._new(at), at, self._listener))
             case SpeechPaused(at):
                 speech = self._queue.opened()
-                speech.utterance.paused = True
+                speech.utterance.paused_at = at
                 speech.grow(at)
             case SpeechResumed():
-                self._queue.opened().utterance.paused = False
+                self._queue.opened().utterance.paused_at = None
             case SpeechEnded(at):
                 self._end(self._queue.opened(), at)
 

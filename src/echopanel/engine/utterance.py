@@ -27,11 +27,11 @@ KEEP_S = 1.0
 class Utterance:
     """What is known of an utterance; samples index the source's timeline.
 
-    `covered` is where the newest recognised or asked-for audio ends. `paused` is set while the speaker is
-    silent but the endpoint is not decided yet; `speculation` is the decode that was started at that pause in
-    the hope that it will serve as the final one. `base` are the words, before sample `cut`, of the newest
-    decode of the whole utterance, which reached until sample `decoded`; between two of those only what is
-    new is decoded, as a preview. `chunk` is all its audio, once the end is known.
+    `covered` is where the newest recognised or asked-for audio ends. `paused_at` is where the speech stopped
+    while the speaker is silent but the endpoint is not decided yet; `speculation` is the decode that was
+    started at that pause in the hope that it will serve as the final one. `base` are the words, before
+    sample `cut`, of the newest decode of the whole utterance, which reached until sample `decoded`; between
+    two of those only what is new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
     it is lost. `put_off` is why it is left for later, "" if it is not. `led`: its last decode
     heard the speech before it; `alone`: it is decoded without. `hasty`: another model than the first heard
@@ -46,7 +46,7 @@ class Utterance:
     base: tuple[HypothesisWord, ...] = ()
     cut: int = 0
     decoded: int = 0
-    paused: bool = False
+    paused_at: int | None = None
     revision: int = 0
     shown: bool = False
     deferred: bool = False
