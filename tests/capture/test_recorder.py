@@ -16,6 +16,7 @@ from echopanel.capture.recorder import Recorder
 from echopanel.capture.sound import Block
 from echopanel.client.meeting import Meeting, connect
 from tests.client.scripted import Scripted, listening
+from tests.helpers.threads import check_threads
 
 DEVICE = Device("made-up", "Made up", Source.MIC, 48_000)
 
@@ -50,6 +51,7 @@ async def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
 
 async def recording(meeting: Meeting, streams: Streams, scripted: Scripted) -> asyncio.Task[None]:
     """A recorder whose first block has arrived at the server."""
+    check_threads()
     task = asyncio.create_task(Recorder(DEVICE, lambda _: None).run(meeting))
     await streams.opened.wait()
     streams.give()

@@ -30,6 +30,7 @@ from echopanel.policy.endpoint import EndpointSettings
 from echopanel.policy.load import LoadMeter
 from echopanel.policy.scheduler import JobKind, Scheduler, SchedulerSettings
 from echopanel.transcript import Coverage, Final, Gap, Partial
+from tests.helpers.threads import check_threads
 
 T = TypeVar("T")
 Audio = Samples | Sequence[AudioFrame]
@@ -169,6 +170,7 @@ async def rigged(
     stuck_after_s: float = 60.0,
 ) -> AsyncIterator[Rig]:
     """A recogniser that is closed at the end, with no call left hanging."""
+    check_threads()
     fake = Fake(script)
     model = cast(FakeModel, fake.load(SPEC))
     models = OneModel(model)
@@ -310,6 +312,7 @@ def install(monkeypatch: pytest.MonkeyPatch, fake: Fake) -> None:
 @asynccontextmanager
 async def engine_of(fake: Fake, settings: EngineSettings) -> AsyncIterator[Engine]:
     """An engine, not started; at the end it is closed with no call left hanging."""
+    check_threads()
     engine = Engine(settings)
     try:
         yield engine

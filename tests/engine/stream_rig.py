@@ -24,6 +24,7 @@ from echopanel.policy.endpoint import EndpointSettings
 from echopanel.transcript import Coverage, Final, Partial
 from tests.engine.rig import LOUD_VAD, frames, soon
 from tests.helpers.fake_voxtral import spoken
+from tests.helpers.threads import check_threads
 
 T = TypeVar("T")
 
@@ -98,6 +99,7 @@ class Heard:
 @asynccontextmanager
 async def streaming(model: Model) -> AsyncIterator[Streams]:
     """Streams that are closed at the end, and with them the model."""
+    check_threads()
     streams = Streams(lambda: model, Metrics())
     try:
         yield streams

@@ -41,11 +41,6 @@ RECOGNISER_FAILED = "recogniser_failed"
 OVERLOAD = "overload"
 Read = Callable[[int, int], Awaitable[bytes]]  # s16le audio of [start, end), from the journal
 
-# Less audio than this says nothing yet.
-MIN_PARTIAL_S = 0.4
-# A pause brings the next partial forward, by so much of the interval at most: work must stay bounded by that.
-PAUSED_SHARE = 0.5
-
 
 class Pipeline:
     """Turns one source's audio into events, in order. Lives on the event loop."""
@@ -291,16 +286,9 @@ class Pipeline:
 
     def _ask_for_partial(self) -> None:
         utterance, pace = self._open, self._pace()
-        if utterance is None or utterance.speculation is not None or not (self._partials and pace.live):
+        if utterance is None or not (self._partials and pace.live):
             return
-        if utterance.asked is not None and not utterance.asked.done():
-            return
-        end, least_s = self.end, pace.interval_s
-        if utterance.paused_at is not None:
-            # Nothing is added to it for now, so there is less to wait for.
-            end, least_s = utterance.paused_at, pace.interval_s * PAUSED_SHARE
-        enough = end - utterance.start >= to_samples(MIN_PARTIAL_S)
-        if enough and end - utterance.covered >= to_samples(least_s):
+        if utterance.due(self.end, pace.interval_s):
             self._asking.partial(utterance)
 
     # --- text out -----------------------------------------------------------------------------------

@@ -16,6 +16,10 @@ from echopanel.transcript import Partial, Segment, Word
 # What hypotheses have agreed on over this much audio is stable, but never the last word.
 HOLD_S = 1.2
 GUARD_WORDS = 1
+# Less audio than this says nothing yet.
+MIN_PARTIAL_S = 0.4
+# A pause brings the next partial forward, to so much of the interval: what partials cost stays bounded by it.
+PAUSED_SHARE = 0.5
 # An utterance of at least this length is decoded as a whole this often, and in between only behind the words
 # that ended this much before the end of what was heard: the last ones are the least certain.
 PREVIEW_FROM_S = 2.5
@@ -61,6 +65,15 @@ class Utterance:
     asked: asyncio.Future[Hypothesis] | None = None
     speculation: asyncio.Future[Hypothesis] | None = None
     chunk: Chunk | None = None
+
+    def due(self, end: int, interval_s: float) -> bool:
+        """Whether to decode what there is up to `end`; sooner at a pause, which adds nothing to it."""
+        if self.speculation is not None or not (self.asked is None or self.asked.done()):
+            return False
+        if self.paused_at is not None:
+            end, interval_s = self.paused_at, interval_s * PAUSED_SHARE
+        enough = end - self.start >= to_samples(MIN_PARTIAL_S)
+        return enough and end - self.covered >= to_samples(interval_s)
 
     def previewable(self, end: int) -> bool:
         """Whether a decode up to `end` may be a preview: it is long, and was decoded as a whole lately."""
