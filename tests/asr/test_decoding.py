@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -281,6 +281,15 @@ def test_batches_hold_everything_once_and_only_equals(keys: list[int], most: int
 def test_long_contexts_make_small_batches(vocabulary: Vocabulary) -> None:
     """So that a call never takes more memory than eight short chunks do."""
     whisper = Scripted(vocabulary, ["Yes."])
-    decode(whisper, [PARTIAL] * 8, [8.0] * 8)
-    decode(whisper, [PARTIAL] * 8, [20.0] * 8)
+    decode(whisper, [FINAL] * 8, [8.0] * 8)
+    decode(whisper, [FINAL] * 8, [20.0] * 8)
     assert [(call.frames, len(call.prompts)) for call in whisper.calls] == [(1200, 8), (2400, 4), (2400, 4)]
+
+
+def test_partials_in_a_hurry_see_less_silence(vocabulary: Vocabulary) -> None:
+    """Those without word times, on which nothing is built."""
+    whisper = Scripted(vocabulary, ["Yes."])
+    timed, preview = replace(PARTIAL, word_timestamps=True), replace(PARTIAL, preview=True)
+    for options in (replace(PARTIAL, word_timestamps=False), timed, preview, FINAL):
+        decode(whisper, [options], [2.0])
+    assert [call.frames for call in whisper.calls] == [400, 600, 600, 600]

@@ -60,12 +60,12 @@ def test_a_preview_decodes_only_what_is_new_and_tells_the_whole() -> None:
 
 @pytest.mark.parametrize(
     ("interval_s", "decoded_s", "preview", "timed"),
-    [(0.5, 4.0, True, False), (0.5, 1.0, False, True), (3.0, 1.0, False, False)],
+    [(0.5, 4.0, True, False), (0.5, 1.0, False, True), (1.0, 4.0, False, False), (3.0, 1.0, False, False)],
 )
 def test_word_times_are_for_decodes_that_are_built_upon(
     interval_s: float, decoded_s: float, preview: bool, timed: bool
 ) -> None:
-    """Not for previews, nor where all decodes are so far apart that each is of the whole utterance."""
+    """Not for previews, nor where time is so short that each decode is of the whole utterance."""
     utterance = Utterance("mic-1", Source.MIC, 0, decoded=int(decoded_s * SECOND))
     utterance.base, utterance.cut = words("a", "b"), 2 * SECOND
     excerpt = newest(ramp(0, 5), utterance, DecodeOptions(), interval_s)

@@ -31,13 +31,15 @@ class Tuning:
     """Settings of the decode path; docs/benchmarks.md has the measurements behind them.
 
     `margin` is the silence that is encoded behind the speech; to a decoder that would see the end so near,
-    it is lengthened to `trailing` at least by silence that was encoded before. `step` is what contexts are
-    then rounded up to, so that many fit together. All in seconds. `retries` are tried in order, lengthened
-    to the full 30 s, while the guards object. (Really encoding 30 s costs far more and helps no more.)
+    it is lengthened to `trailing` at least by silence that was encoded before, to `brief_trailing` for
+    partials without word times, which are made where time is short. `step` is what contexts are then rounded
+    up to, so that many fit together. All in seconds. `retries` are tried in order, lengthened to the full
+    30 s, while the guards object. (Really encoding 30 s costs far more and helps no more.)
     """
 
     margin: float = 0.5
     trailing: float = 4.0
+    brief_trailing: float = 2.0
     step: float = 4.0
     retries: tuple[Search, ...] = (_GREEDY, Search(temperature=0.4))
     max_batch: int = 8
@@ -88,7 +90,9 @@ class Decoder:
         if options.thorough:
             encoding, content = self._encode(chunk, MAX_FRAMES / FRAMES_PER_SECOND)
             return Passage(chunk, options, self._language(options, encoding), encoding, content, MAX_FRAMES)
-        seconds = tuning.step * -(-(chunk.seconds + tuning.trailing) // tuning.step)
+        brief = not (options.final or options.preview or options.word_timestamps)
+        trailing = tuning.brief_trailing if brief else tuning.trailing
+        seconds = tuning.step * -(-(chunk.seconds + trailing) // tuning.step)
         frames = min(round(seconds * FRAMES_PER_SECOND), MAX_FRAMES)
         encoding, content = self._encode(chunk, chunk.seconds + tuning.margin)
         language = self._language(options, lengthened(encoding, self._whisper.silence, frames))

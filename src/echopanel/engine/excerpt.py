@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
 from echopanel.audio import Chunk, to_samples, to_seconds
 from echopanel.engine.lead import Lead
-from echopanel.engine.utterance import WHOLE_EVERY_S, Utterance
+from echopanel.engine.utterance import Utterance
+from echopanel.policy.demand import BUSY_FROM_S
 
 # A preview begins with the words of this many seconds before what is new to it.
 PREVIEW_LEAD_S = 0.5
@@ -51,10 +52,11 @@ def whole(audio: Chunk, begin: int, lead: Lead | None, options: DecodeOptions) -
 
 def newest(audio: Chunk, utterance: Utterance, options: DecodeOptions, interval_s: float) -> Excerpt:
     """An open utterance as far as `audio` goes, when it is decoded every `interval_s` seconds."""
-    if utterance.previewable(audio.end):
+    # Word times cost a fifth of a decode, and serve only previews on top of it. Those spare less than that of
+    # short utterances, as they are where time is short.
+    timed = interval_s < BUSY_FROM_S
+    if timed and utterance.previewable(audio.end):
         return preview(audio, utterance, options)
-    # Word times cost a fifth of a decode, and serve only previews on top of it.
-    timed = interval_s < WHOLE_EVERY_S
     if not timed:
         utterance.base = ()
     return whole(audio, utterance.start, None, replace(options, word_timestamps=timed, final=False))
