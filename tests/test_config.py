@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from echopanel.audio import Source
 from echopanel.config import Settings, config_file, data_directory, is_loopback, load_settings
@@ -222,5 +223,8 @@ def test_libraries_are_asked_for_what_pays() -> None:
         ),
     ):
         environ = dict[str, str](before)
-        tune_libraries(environ, have)
+        with threadpool_limits(2, user_api="blas"):
+            tune_libraries(environ, have)
+            threads = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
         assert environ == after
+        assert threads <= {1}  # none where numpy's library is not known to have threads

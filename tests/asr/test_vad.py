@@ -12,7 +12,8 @@ from faster_whisper.vad import get_vad_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echopanel.asr.vad import WINDOW, SileroVad
+from echopanel.asr.silero import WINDOW, State
+from echopanel.asr.vad import Probabilities, SileroVad
 from echopanel.audio import SAMPLE_RATE, Samples
 from echopanel.errors import ModelUnavailable
 from tests.helpers.speech import Speech, load_two_cities
@@ -92,9 +93,9 @@ def count_windows(vad: SileroVad, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     windows: list[int] = []
     run = vad.run
 
-    def counting(scored: Samples, h: Samples, c: Samples) -> tuple[Samples, Samples, Samples]:
-        windows.append(len(scored))
-        return run(scored, h, c)
+    def counting(audio: Samples, state: State) -> tuple[Probabilities, State]:
+        windows.append(len(audio) // WINDOW)
+        return run(audio, state)
 
     monkeypatch.setattr(vad, "run", counting)
     return windows

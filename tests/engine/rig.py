@@ -14,7 +14,8 @@ import pytest
 
 from echopanel.asr.fake import Fake, FakeModel, Script
 from echopanel.asr.provider import DecodeOptions, Hypothesis, Model, ModelSpec
-from echopanel.asr.vad import WINDOW, Probabilities, SileroVad, VadStream
+from echopanel.asr.silero import WINDOW
+from echopanel.asr.vad import Probabilities, SileroVad, VadStream
 from echopanel.audio import SAMPLE_RATE, AudioFrame, Chunk, Samples, Source, float_to_pcm16, to_samples
 from echopanel.engine.engine import Engine
 from echopanel.engine.events import Event

@@ -1,9 +1,11 @@
-"""Telling the libraries that recognise what they would not do by themselves, through the environment."""
+"""Telling the libraries that recognise what they would not do by themselves."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, MutableMapping
+
+from threadpoolctl import threadpool_limits
 
 from echopanel.machine.processor import instruction_sets
 
@@ -21,12 +23,14 @@ def tune_libraries(
 ) -> None:
     """Ask CTranslate2 for wide vectors where they pay, MKL and oneDNN to keep nothing: docs/benchmarks.md.
 
-    Must come before the first model is loaded.
+    Must come before the first model is loaded. And numpy gets one thread a product: a second would fight with
+    the recogniser's.
 
     Args:
         environ: where they look; None takes the process's own. What stands there already holds.
         have: instruction sets; None takes those of this machine.
     """
+    threadpool_limits(1, user_api="blas")
     environ = os.environ if environ is None else environ
     environ.setdefault(FORGET, "1")
     environ.setdefault(PRIMITIVES, "0")

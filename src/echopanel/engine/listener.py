@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from echopanel.asr.vad import WINDOW, VadStream
+from echopanel.asr.silero import WINDOW
+from echopanel.asr.vad import VadStream
 from echopanel.audio import SAMPLE_BYTES, AudioFrame, Chunk, Source, pcm16_to_float, to_samples
 from echopanel.engine.buffer import AudioBuffer
 from echopanel.engine.lead import LEAD_S
