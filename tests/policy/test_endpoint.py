@@ -317,7 +317,30 @@ def test_in_a_great_hurry_they_are_shorter_still() -> None:
         breath = [type(event) for event in feed(breathing, SILENCE, 8)]
         cut = next(event.at for event in feed(talking, SPEECH, windows(20)) if isinstance(event, SpeechEnded))
         lengths[hurry] = SpeechEnded in breath, round(to_seconds(cut))
-    assert lengths == {Hurry.NONE: (False, 14), Hurry.SOME: (False, 7), Hurry.GREAT: (True, 6)}
+    assert lengths == {Hurry.NONE: (False, 14), Hurry.SOME: (False, 7), Hurry.GREAT: (True, 5)}
+
+
+def test_in_a_great_hurry_an_ever_shorter_silence_ends_it() -> None:
+    """Shortly before it would be cut, between two words is enough, where else a breath is needed."""
+    needed: dict[float, int] = {}
+    for spoken_s in (2.0, 3.2, 4.0, 4.8):
+        endpointer = Endpointer()
+        endpointer.hurry = Hurry.GREAT
+        feed(endpointer, SPEECH, windows(spoken_s))
+        needed[spoken_s] = 0
+        while endpointer.open:
+            feed(endpointer, SILENCE, 1)
+            needed[spoken_s] += 1
+    assert needed == {2.0: 16, 3.2: 7, 4.0: 4, 4.8: 1}
+
+
+@given(st.sampled_from(Hurry), st.floats(0.0, 20.0), st.floats(0.0, 20.0))
+def test_the_longer_an_utterance_the_less_silence_ends_it(hurry: Hurry, one_s: float, other_s: float) -> None:
+    """And in a hurry less than without."""
+    settings = EndpointSettings()
+    shorter_s, longer_s = sorted((one_s, other_s))
+    assert 0.0 <= settings.silence(longer_s, hurry) <= settings.silence(shorter_s, hurry)
+    assert settings.silence(one_s, Hurry.GREAT) <= settings.silence(one_s, hurry)
 
 
 def test_energy_decides_where_the_probability_does_not() -> None:

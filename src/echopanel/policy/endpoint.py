@@ -68,7 +68,8 @@ class EndpointSettings:
     Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
     for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
     ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. In a
-    hurry `busy_soft_max_s` and `busy_max_s` replace longer bounds, in a great one the `loaded_` ones.
+    hurry `busy_soft_max_s` and `busy_max_s` replace longer bounds, in a great one the `loaded_` ones; then
+    `soft_silence_s` falls to nothing until the utterance is as long as it may be.
 
     Raises:
         ConfigError: values that contradict each other.
@@ -87,7 +88,7 @@ class EndpointSettings:
     busy_soft_max_s: float = 4.0
     busy_max_s: float = 7.0
     loaded_soft_max_s: float = 3.0
-    loaded_max_s: float = 6.0
+    loaded_max_s: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
@@ -107,6 +108,16 @@ class EndpointSettings:
         soft = (self.soft_max_s, self.busy_soft_max_s, self.loaded_soft_max_s)
         hard = (self.max_utterance_s, self.busy_max_s, self.loaded_max_s)
         return min(soft[: hurry + 1]), min(hard[: hurry + 1])
+
+    def silence(self, spoken_s: float, hurry: Hurry) -> float:
+        """Seconds of silence that end an utterance of `spoken_s` seconds."""
+        soft_max_s, max_s = self.bounds(hurry)
+        if spoken_s < soft_max_s:
+            return self.min_silence_s
+        if hurry < Hurry.GREAT:
+            return self.soft_silence_s
+        # Else it is cut at its maximum, mostly in a word, and its beginning waits for that.
+        return self.soft_silence_s * max(0.0, max_s - spoken_s) / max(max_s - soft_max_s, 1e-9)
 
 
 class _State(Enum):
@@ -214,7 +225,7 @@ class Endpointer:
             if paused:
                 self._state = _State.SPEAKING
                 events.append(SpeechResumed(self._position - WINDOW))
-        elif self._position - self._voice_end >= self._enough_silence():
+        elif self._position - self._voice_end >= self._enough():
             return [self._end(self._voice_stop(), EndReason.SILENCE)]
         elif not paused and self._position - self._voice_end >= to_samples(settings.pause_s):
             self._state = _State.PAUSED
@@ -223,11 +234,10 @@ class Endpointer:
             events += self._cut()
         return events
 
-    def _enough_silence(self) -> int:
-        settings = self._settings
-        soft_max_s, _ = settings.bounds(self.hurry)
-        long = self._position - self._start >= to_samples(soft_max_s)
-        return to_samples(settings.soft_silence_s if long else settings.min_silence_s)
+    def _enough(self) -> int:
+        """Samples of silence that end the open utterance."""
+        spoken_s = to_seconds(self._position - self._start)
+        return to_samples(self._settings.silence(spoken_s, self.hurry))
 
     def _voice_stop(self) -> int:
         return min(self._voice_end + to_samples(self._settings.post_roll_s), self._position)
