@@ -96,8 +96,9 @@ def test_a_tensor_without_name_or_values_is_refused(lacking: int) -> None:
         read_onnx(field(7, written))
 
 
-def test_another_network_is_refused() -> None:
+@pytest.mark.parametrize(("inputs", "found"), [(("heard", "kernel"), r"\(2, 1, 3\)"), ((), r"\[\]")])
+def test_another_network_is_refused(inputs: tuple[str, ...], found: str) -> None:
     """The shapes found are named."""
-    other = graph([Node("Conv", ("heard", "kernel"))], {"kernel": np.zeros((2, 1, 3), np.float32)})
-    with pytest.raises(ValueError, match=r"not the network of Silero VAD.*\(2, 1, 3\)"):
+    other = graph([Node("Conv", inputs)], {"kernel": np.zeros((2, 1, 3), np.float32)})
+    with pytest.raises(ValueError, match=f"not the network of Silero VAD.*{found}"):
         SileroNetwork(read_onnx(model(other)))

@@ -1,6 +1,6 @@
 """What an ONNX file holds, as far as a small network needs it: its operations and its float32 tensors.
 
-The format is protobuf (onnx/onnx.proto); the `onnx` package would take as long to import as numpy.
+The format is protobuf (onnx/onnx.proto). The `onnx` package would be one more dependency, for one file.
 """
 
 from __future__ import annotations

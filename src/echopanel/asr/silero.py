@@ -52,7 +52,7 @@ class SileroNetwork:
         """
         convolutions = [node.inputs for node in graph.nodes if node.operation == "Conv"]
         recurrent = [node.inputs for node in graph.nodes if node.operation == "LSTM"]
-        kernels = [graph.tensors.get(inputs[1]) for inputs in convolutions]
+        kernels = [graph.tensors.get(name) for inputs in convolutions for name in inputs[1:2]]
         biases = [graph.tensors.get(name) for inputs in convolutions for name in inputs[2:3]]
         lstm = [graph.tensors.get(name) for inputs in recurrent for name in inputs[1:4]]
         basis, *kernels_ = _checked(kernels, _SHAPES)

@@ -116,7 +116,7 @@ class EndpointSettings:
             return self.min_silence_s
         if hurry < Hurry.GREAT:
             return self.soft_silence_s
-        # Else it is cut at its maximum, mostly in a word, and its beginning waits for that.
+        # Else it is cut at its maximum, perhaps in a word, and its beginning waits for that.
         return self.soft_silence_s * max(0.0, max_s - spoken_s) / max(max_s - soft_max_s, 1e-9)
 
 
