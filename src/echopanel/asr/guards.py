@@ -57,7 +57,11 @@ class Limits:
 
 
 def judge(signals: Signals, limits: Limits) -> Verdict:
-    """Whether a decode is believed, worth another try, or nothing but noise."""
+    """Whether a decode is believed, worth another try, or nothing but noise.
+
+    Unlike openai/whisper's transcribe(), what is only unlikely is not tried again: it came out no better
+    (docs/benchmarks.md).
+    """
     if not signals.text:
         return Verdict.KEEP
     unsure = signals.avg_logprob < limits.avg_logprob
@@ -67,7 +71,7 @@ def judge(signals: Signals, limits: Limits) -> Verdict:
         len(signals.text) > limits.characters_allowance + limits.characters_per_second * signals.seconds
     )
     repetitive = signals.loop is not None or signals.compression_ratio > limits.compression_ratio
-    if repetitive or too_fast or signals.exhausted or unsure:
+    if repetitive or too_fast or signals.exhausted:
         return Verdict.RETRY
     return Verdict.KEEP
 
