@@ -271,6 +271,7 @@ async def playing(
     source: Source = Source.MIC,
     session: str = "s",
     partials: bool = True,
+    alone: bool = False,
     vad: SileroVad = LOUD_VAD,
     endpoint: EndpointSettings | None = None,
 ) -> AsyncIterator[Played]:
@@ -279,7 +280,7 @@ async def playing(
     pipeline = Pipeline(
         session,
         source,
-        PipelineOptions(DecodeOptions(language="en"), partials),
+        PipelineOptions(DecodeOptions(language="en"), partials, alone),
         recogniser=rig.recogniser,
         vad=vad.stream(),
         endpoint=endpoint or EndpointSettings(),

@@ -47,6 +47,16 @@ def test_speech_long_ago_is_no_lead() -> None:
     assert RecentWords().before(SECOND, oldest=0) is None
 
 
+def test_no_lead_is_cut_where_a_word_is_guessed_to_begin() -> None:
+    """What was guessed is known all the same, and what comes later can be a lead again."""
+    recent = RecentWords()
+    recent.note(0, words("a", "b", "c"), vague=True)
+    assert recent.before(3 * SECOND, oldest=0) is None
+    assert recent.echoed(["a", "b", "c"])
+    recent.note(3 * SECOND, words("d"))
+    assert recent.before(4 * SECOND, oldest=0) == Lead(3 * SECOND, ("d",))
+
+
 def test_words_of_the_utterance_itself_are_no_lead() -> None:
     """A word that ends behind the beginning of the utterance belongs to it."""
     recent = RecentWords()

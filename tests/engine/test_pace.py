@@ -22,6 +22,7 @@ def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
         Hurry.GREAT,
         Hurry.GREAT,
     ]
+    assert [pace.timed for pace in paces] == [pace.hurry < Hurry.GREAT for pace in paces]
     assert all(before.lead_s >= after.lead_s for before, after in pairwise(paces))
     assert all(before.beam_size >= after.beam_size for before, after in pairwise(paces))
 
@@ -29,6 +30,7 @@ def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
 def test_what_nobody_waits_for_is_not_hurried() -> None:
     """A second pass hears as much at once as the model can, and nothing is ever too late."""
     assert UNHURRIED.hurry is Hurry.NONE
+    assert UNHURRIED.timed
     assert needed(25.0, UNHURRIED.lead_s, UNHURRIED.short_s) == UNHURRIED.lead_s
     assert UNHURRIED.beam_size == Pace.at(0.0, 0.3).beam_size
     assert UNHURRIED.late_s == float("inf")

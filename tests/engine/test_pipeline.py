@@ -57,6 +57,24 @@ async def test_partials_come_before_the_final() -> None:
         assert segment.start_sample <= to_samples(0.5) < to_samples(2.5) <= segment.end_sample
 
 
+@pytest.mark.parametrize(
+    ("alone", "partials", "guessed"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+async def test_word_times_are_guessed_where_nothing_depends_on_them(
+    alone: bool, partials: bool, guessed: bool
+) -> None:
+    """And time is short: not those by which bleed is recognised, nor those of a recording."""
+    async with rigged() as rig, playing(rig, alone=alone, partials=partials) as played:
+        rig.pace = Pace(60.0, speculate=False, timed=False)
+        await played.play(UTTERANCE)
+        words = played.of(Final)[0].segment.words
+        assert quarters(word.text for word in words) == list(range(2, 10))
+        exact = all(word.start % 0.25 == word.end % 0.25 == 0.0 for word in words)
+        assert exact == (not guessed)
+        assert words[0].start >= 0.3
+        assert words[-1].end <= 2.7
+
+
 async def test_what_only_repeats_the_words_before_it_is_decoded_without_them() -> None:
     """A model that is shown the end of the sentence before may read it again: alone it says what was said."""
     texts = counting("one two three four", "one two three four one two three four", "Uh")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import log
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from echopanel.asr.provider import Hypothesis, HypothesisWord
-from echopanel.audio import SAMPLE_RATE, Source, to_samples
-from echopanel.engine.utterance import Utterance, fill_times, place, spread
+from echopanel.audio import SAMPLE_RATE, Chunk, Source, to_samples
+from echopanel.engine.utterance import Utterance, place
 from echopanel.policy.clock import SessionClock
 
 words = st.lists(st.sampled_from("it was the best of times".split()), max_size=8)
@@ -89,42 +93,20 @@ def test_a_model_without_word_times_gets_even_ones() -> None:
     assert [(word.start, word.end) for word in words] == [(0.0, 1.5), (1.5, 3.0)]
 
 
+def test_times_that_are_not_known_are_guessed_from_what_is_loud() -> None:
+    """Of the utterance, not of the speech before it; words are as likely as the whole text."""
+    one = utterance(1.0)
+    loud, quiet = np.ones(SAMPLE_RATE, np.float32), np.zeros(SAMPLE_RATE, np.float32)
+    one.chunk = Chunk(Source.MIC, 0, np.concatenate((loud, quiet, loud, quiet)))
+    words = one.finish(Hypothesis("it was", avg_logprob=log(0.5)), to_samples(4.0))
+    assert [word.probability for word in words] == [0.5, 0.5]
+    assert words[0].start == pytest.approx(1.0, abs=0.05)
+    assert words[-1].end == pytest.approx(2.0, abs=0.05)
+
+
 def test_nothing_heard_is_no_word() -> None:
     """Unless something was shown for good."""
     assert utterance().finish(Hypothesis(""), 16_000) == []
-
-
-times = st.lists(st.booleans(), max_size=10)
-
-
-@given(times)
-def test_words_without_a_time_share_the_time_between_their_neighbours(known: list[bool]) -> None:
-    """Whichever they are, all lie in order between 0 and the end."""
-    given_times = [
-        HypothesisWord(i + 0.25, i + 0.75, f"w{i}") if one else None for i, one in enumerate(known)
-    ]
-    texts = [f"w{i}" for i in range(len(known))]
-    filled = fill_times(texts, given_times, float(len(known)))
-    assert [word.text for word in filled] == texts
-    edges = [round(edge, 9) for word in filled for edge in (word.start, word.end)]
-    assert edges == sorted(edges)
-    assert all(0 <= edge <= len(known) for edge in edges)
-    assert [word for word, one in zip(filled, known, strict=True) if one] == [
-        one for one in given_times if one is not None
-    ]
-
-
-def test_shown_spelling_wins_over_heard_spelling() -> None:
-    """The time is that of the heard word."""
-    filled = fill_times(
-        ["It", "was"], [HypothesisWord(0.0, 0.5, "it,"), HypothesisWord(0.5, 1.0, "was")], 1.0
-    )
-    assert [(word.text, word.end) for word in filled] == [("It", 0.5), ("was", 1.0)]
-
-
-def test_spreading_nothing_is_nothing() -> None:
-    """No words, no division by their number."""
-    assert spread([], 0.0, 1.0) == ()
 
 
 def test_a_word_never_ends_before_it_begins() -> None:

@@ -17,6 +17,7 @@ from echopanel.policy.demand import (
     USUAL_PARTIAL,
     Demand,
     Ratio,
+    dearness,
 )
 
 costs = st.floats(0.001, 2.0)
@@ -51,14 +52,15 @@ def test_finals_that_fill_the_time_leave_none() -> None:
 def test_finals_are_measured_at_the_price_of_the_pace() -> None:
     """What a final costs beside frequent partials says what it would cost beside rare ones."""
     idle, loaded = Demand(1), Demand(1)
-    for demand, interval, final in ((idle, 0.5, 0.17), (loaded, 8.0, 0.1)):
+    dear = dearness(0.5)
+    for demand, interval, final in ((idle, 0.5, 0.1 * dear), (loaded, 8.0, 0.1)):
         demand.at(interval)
         for _ in range(6000):
             demand.partial(0.05)
             demand.final(1.0, final)
     assert repr(idle) == repr(loaded) == "<Demand [partial 0.050s, final 0.100s a second]>"
-    assert idle.load(2, 0.5) == pytest.approx(2 * (0.17 + 0.05 * (2.0 - MISSING)))
-    assert idle.load(2, 1.0) == pytest.approx(2 * (0.115 + 0.05 * (1.0 - MISSING)))
+    assert idle.load(2, 0.5) == pytest.approx(2 * (0.1 * dear + 0.05 * (2.0 - MISSING)))
+    assert idle.load(2, 1.0) == pytest.approx(2 * (0.1 * dearness(1.0) + 0.05 * (1.0 - MISSING)))
     assert idle.load(2, 8.0) == idle.load(2, 80.0) == pytest.approx(2 * 0.1)
 
 

@@ -103,6 +103,13 @@ class Painting(RuleBasedStateMachine):
         assert self.ledger.end == len(self.labels)
         assert self.ledger.handled == (pending[0][0] if pending else len(self.labels))
 
+    @rule(where=st.floats(0, 1))
+    def it_knows_what_has_no_text(self, where: float) -> None:
+        sample = round(where * len(self.labels))
+        known = ("transcribe", "silence")
+        ends = [at + 1 for at in range(sample) if self.labels[at] not in known]
+        assert self.ledger.unknown_until(sample) == max(ends, default=0)
+
     def ranges(self) -> list[tuple[int, int, str]]:
         """The picture as ranges of one label."""
         result, at = [], 0

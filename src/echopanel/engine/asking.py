@@ -9,7 +9,7 @@ from dataclasses import replace
 from echopanel.asr.provider import Hypothesis
 from echopanel.audio import Chunk, Source, to_seconds
 from echopanel.engine.excerpt import Excerpt, newest, whole
-from echopanel.engine.lead import Lead, LeftContext, needed, unknown_until
+from echopanel.engine.lead import Lead, LeftContext, needed
 from echopanel.engine.listener import Listener
 from echopanel.engine.options import PipelineOptions
 from echopanel.engine.pace import UNHURRIED, Pace
@@ -43,6 +43,8 @@ class Asking:
         self._session = session
         self._listener = listener
         self._decode = options.decode
+        # Nobody waits for the text of a recording, and bleed is recognised by the times of words.
+        self._timed = not (options.partials and options.alone)
         self._recogniser = recogniser
         self._context = context
         self._pace = pace
@@ -113,7 +115,8 @@ class Asking:
     def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
         pace = UNHURRIED if utterance.deferred else self._pace()
         utterance.hasty = not pace.best
-        options = replace(self._decode, word_timestamps=True, final=True, beam_size=pace.beam_size)
+        timed = pace.timed or self._timed
+        options = replace(self._decode, word_timestamps=timed, final=True, beam_size=pace.beam_size)
         lead = self._lead(utterance, audio, pace)
         utterance.led = lead is not None
         return whole(audio, utterance.start, lead, options)
@@ -121,6 +124,6 @@ class Asking:
     def _lead(self, utterance: Utterance, audio: Chunk, pace: Pace) -> Lead | None:
         if utterance.alone:
             return None
-        oldest = max(audio.start, unknown_until(self._listener.ledger, utterance.start))
+        oldest = max(audio.start, self._listener.ledger.unknown_until(utterance.start))
         seconds = needed(to_seconds(audio.end - utterance.start), pace.lead_s, pace.short_s)
         return self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)

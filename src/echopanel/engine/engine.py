@@ -167,7 +167,8 @@ class Engine:
     ) -> SourcePipeline:
         """A new source for a session; run its `run` and feed it. `alone`: the session has no other.
 
-        A secondary source that is not alone is put off when there is far too much to do.
+        A secondary source that is not alone is put off when there is far too much to do; of one that is, the
+        times of words may be guessed then.
         """
         if self._streams is not None:
             return StreamingPipeline(
@@ -189,6 +190,7 @@ class Engine:
                     self.settings.stuck_after_s,
                 ),
             )
+        options = replace(options, alone=alone)
         put_off = source is self.settings.secondary_source and not alone
         quality = self.quality
         pipeline = Pipeline(

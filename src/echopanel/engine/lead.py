@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from echopanel.asr.provider import Hypothesis, HypothesisWord
 from echopanel.audio import to_samples
 from echopanel.policy.agreement import normalise
-from echopanel.policy.ledger import Ledger
 from echopanel.transcript import Segment
 
 LEAD_S = 4.0
@@ -43,11 +42,14 @@ class RecentWords:
 
     def __init__(self) -> None:
         self._words: deque[tuple[int, int, str]] = deque()
+        self._vague_until = 0
 
-    def note(self, start: int, words: Iterable[HypothesisWord]) -> None:
-        """Remember the words of a final whose times count from sample `start`."""
+    def note(self, start: int, words: Iterable[HypothesisWord], *, vague: bool = False) -> None:
+        """Remember the words of a final whose times count from sample `start`; `vague`: they are guessed."""
         for word in words:
             self._words.append((start + to_samples(word.start), start + to_samples(word.end), word.text))
+        if vague and self._words:
+            self._vague_until = self._words[-1][1]
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
 
@@ -59,8 +61,11 @@ class RecentWords:
         return known == [normalise(text) for text in texts]
 
     def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
-        """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""
-        first = max(oldest, start - to_samples(most_s))
+        """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on.
+
+        It cannot be cut where a word is only guessed to begin.
+        """
+        first = max(oldest, self._vague_until, start - to_samples(most_s))
         near = sorted(word for word in self._words if first <= word[0] and word[1] <= start)
         if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
             return None
@@ -81,9 +86,11 @@ class LeftContext:
             (HypothesisWord(word.start - start, word.end - start, word.text) for word in segment.words),
         )
 
-    def note(self, start: int, words: Iterable[HypothesisWord], *, deferred: bool) -> None:
-        """Remember the words of a final whose times count from sample `start`."""
-        (self._late if deferred else self._live).note(start, words)
+    def note(
+        self, start: int, words: Iterable[HypothesisWord], *, deferred: bool, vague: bool = False
+    ) -> None:
+        """Remember the words of a final whose times count from sample `start`; `vague`: they are guessed."""
+        (self._late if deferred else self._live).note(start, words, vague=vague)
 
     def misled(self, hypothesis: Hypothesis, *, led: bool, deferred: bool) -> bool:
         """Whether left context may have made this up: the newest words over again, or what chance came upon.
@@ -103,9 +110,3 @@ class LeftContext:
 def needed(seconds: float, most_s: float, short_s: float = SHORT_S) -> float:
     """Seconds of left context for an utterance of so many seconds: all there may be up to `short_s`."""
     return min(most_s, max(0.0, most_s + short_s - seconds))
-
-
-def unknown_until(ledger: Ledger, sample: int) -> int:
-    """Where speech ends that comes before `sample` and has no text yet: it cannot be part of a lead."""
-    ends = [end for start, end in ledger.pending_ranges() if start < sample]
-    return min(max(ends, default=0), sample)

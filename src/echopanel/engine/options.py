@@ -10,10 +10,11 @@ from echopanel.asr.provider import DecodeOptions
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What a session asked for."""
+    """What a session asked for. `alone`: no other source is compared with it by the times of words."""
 
     decode: DecodeOptions
     partials: bool = True
+    alone: bool = False
 
     @classmethod
     def of(cls, language: str | None, prompt: str, hotwords: str, *, partials: bool) -> Self:

@@ -36,7 +36,8 @@ class Pace:
     `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
     `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time. What is
     said while text of its source is `late_s` seconds late is put off, too. `hurry`: how short utterances had
-    better be. Replaced as a whole when the load changes.
+    better be. Not `timed`: the times of words may be guessed, where nothing depends on them. Replaced as a
+    whole when the load changes.
     """
 
     interval_s: float
@@ -49,6 +50,7 @@ class Pace:
     short_s: float = SHORT_S
     late_s: float = inf
     hurry: Hurry = Hurry.NONE
+    timed: bool = True
 
     @classmethod
     def at(cls, load: float, interval_s: float, *, best: bool = True, late_s: float = inf) -> Self:
@@ -62,6 +64,7 @@ class Pace:
             best=best,
             late_s=late_s,
             hurry=hurry(interval_s),
+            timed=interval_s < LOADED_FROM_S,
         )
 
 

@@ -381,7 +381,8 @@ class Pipeline:
         self, utterance: Utterance, words: list[HypothesisWord], end: int, hypothesis: Hypothesis
     ) -> Segment:
         """The words of an utterance in their place; what comes next has them as left context."""
-        self._context.note(utterance.start, words, deferred=utterance.deferred)
+        vague = not hypothesis.words
+        self._context.note(utterance.start, words, deferred=utterance.deferred, vague=vague)
         language = hypothesis.language or self._asking.language
         return utterance.segment(words, end, self._clock, language)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass, field
+from math import exp
 
 from echopanel.asr.provider import Hypothesis, HypothesisWord
 from echopanel.audio import Chunk, Source, to_samples, to_seconds
+from echopanel.engine.word_times import fill_times, guessed, spread
 from echopanel.policy.agreement import Agreement
 from echopanel.policy.clock import SessionClock
 from echopanel.transcript import Partial, Segment, Word
@@ -100,9 +101,12 @@ class Utterance:
         return self._show("", "", clock) if self.shown else None
 
     def finish(self, hypothesis: Hypothesis, end: int) -> list[HypothesisWord]:
-        """Words of the final decode with the stable words in front exactly as they were shown."""
+        """Words of the final decode with the stable words in front exactly as they were shown.
+
+        Where they have no times, those are guessed.
+        """
         seconds = to_seconds(end - self.start)
-        heard = hypothesis.words or spread(hypothesis.text.split(), 0.0, seconds)
+        heard = hypothesis.words or self._guessed(hypothesis, end)
         final = self.agreement.finish([word.text for word in heard])
         times = [None if word.heard is None else heard[word.heard] for word in final]
         return fill_times([word.text for word in final], times, seconds)
@@ -124,6 +128,14 @@ class Utterance:
             language=language,
         )
 
+    def _guessed(self, hypothesis: Hypothesis, end: int) -> tuple[HypothesisWord, ...]:
+        texts = hypothesis.text.split()
+        if self.chunk is None:
+            return spread(texts, 0.0, to_seconds(end - self.start))
+        first = self.chunk.start
+        samples = self.chunk.samples[self.start - first : end - first]
+        return guessed(texts, samples, min(1.0, exp(hypothesis.avg_logprob)))
+
     def _rebase(self, words: Sequence[HypothesisWord], end: int) -> None:
         settled = to_seconds(end - self.start) - KEEP_S
         self.base = tuple(word for word in words if word.end <= settled)
@@ -136,30 +148,6 @@ class Utterance:
         return Partial(
             self.id, self.source, self.revision, round(clock.at(self.source, self.start), 3), stable, tail
         )
-
-
-def fill_times(
-    texts: Sequence[str], times: Sequence[HypothesisWord | None], seconds: float
-) -> list[HypothesisWord]:
-    """Give every text its time; those without one share the time between their neighbours evenly."""
-    timed: list[HypothesisWord] = []
-    for known, run in groupby(zip(texts, times, strict=True), key=lambda pair: pair[1] is not None):
-        pairs = list(run)
-        if known:
-            timed += [replace(word, text=text) for text, word in pairs if word is not None]
-            continue
-        start = timed[-1].end if timed else 0.0
-        following = times[len(timed) + len(pairs)] if len(timed) + len(pairs) < len(times) else None
-        timed += spread([text for text, _ in pairs], start, seconds if following is None else following.start)
-    return timed
-
-
-def spread(texts: Sequence[str], start: float, end: float) -> tuple[HypothesisWord, ...]:
-    """Words at even distances over [start, end] seconds."""
-    step = (end - start) / max(1, len(texts))
-    return tuple(
-        HypothesisWord(start + i * step, start + (i + 1) * step, text) for i, text in enumerate(texts)
-    )
 
 
 def place(word: HypothesisWord, start: int, source: Source, clock: SessionClock) -> Word:

@@ -16,11 +16,11 @@ SLOWLY = 0.995
 # Partials that a second of speech lacks of 1 / interval: the last half interval of an utterance, which has
 # 4 s in the mean, brings none any more.
 MISSING = 0.5 / 4.0
-# Partials this far apart say that time is short: then finals cost less too, with less left context and fewer
-# beams. (From so many seconds on, so many times as dear as the cheapest: tiny.en, 6 s of speech.)
+# Partials this far apart say that time is short: then finals cost less too, with less left context, fewer
+# beams and no word times. (From so many seconds on, so many times as dear as the cheapest: tiny.en.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-DEARNESS = ((0.0, 1.7), (BUSY_FROM_S, 1.15), (LOADED_FROM_S, 1.0))
+DEARNESS = ((0.0, 2.1), (BUSY_FROM_S, 1.3), (LOADED_FROM_S, 1.0))
 
 
 class Ratio:

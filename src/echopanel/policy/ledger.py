@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 
 from echopanel.transcript import Coverage, LostRange
 
 # A hostile client can make a hole of every other frame; all are counted, the first so many are listed.
 LISTED_LOSSES = 1000
+# Likewise of the places behind which sound begins anew the newest are remembered.
+REMEMBERED_HOLES = 1000
 
 
 class Ledger:
@@ -24,6 +26,7 @@ class Ledger:
         self._silence = 0
         self._lost = 0
         self._losses: list[LostRange] = []
+        self._holes: list[tuple[int, int]] = []  # what was never captured, or lost, in order
         # Disjoint and sorted; neighbours that touch are one range.
         self._pending: list[tuple[int, int]] = []
 
@@ -65,6 +68,7 @@ class Ledger:
         """
         self._extend(start, end)
         self._not_captured += end - start
+        self._note_hole(start, end)
 
     def lose(self, start: int, end: int, reason: str) -> None:
         """Samples that can never become text: pending ones, or captured ones that did not arrive, or both.
@@ -79,6 +83,7 @@ class Ledger:
         self._lost += end - start
         if start < end:
             self._note_loss(start, end, reason)
+            self._note_hole(start, end)
 
     def silence(self, start: int, end: int) -> None:
         """Nobody spoke in pending samples.
@@ -101,6 +106,11 @@ class Ledger:
     def pending_ranges(self) -> list[tuple[int, int]]:
         """Ranges (start, end) that wait for recognition, in order."""
         return list(self._pending)
+
+    def unknown_until(self, sample: int) -> int:
+        """Where what comes before `sample` and has no text, yet or ever, ends; 0 where there is none."""
+        before = [ranges[: bisect_left(ranges, (sample, 0))] for ranges in (self._pending, self._holes)]
+        return min(sample, max((ranges[-1][1] for ranges in before if ranges), default=0))
 
     def coverage(self) -> Coverage:
         """The account as it stands; always balanced."""
@@ -129,6 +139,11 @@ class Ledger:
             raise ValueError(f"[{start}, {end}) is not pending")
         rest = [(a, b) for a, b in ((first, start), (end, last)) if a < b]
         self._pending[index : index + 1] = rest
+
+    def _note_hole(self, start: int, end: int) -> None:
+        if start < end:
+            insort(self._holes, (start, end))
+            del self._holes[:-REMEMBERED_HOLES]
 
     def _note_loss(self, start: int, end: int, reason: str) -> None:
         """List a loss, as one with its neighbours if they have the same reason."""
