@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from uvicorn.loops.auto import auto_loop_factory
 
 from echopanel.asr.fake import Script
 from echopanel.asr.provider import DecodeOptions, Model
@@ -15,7 +14,7 @@ from echopanel.engine.excerpt import Excerpt
 from echopanel.engine.recogniser import QueueFull, Request, Superseded
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.machine.starvation import Turns
-from echopanel.policy.scheduler import Gather, JobKind
+from echopanel.policy.scheduler import JobKind, Sharing
 from tests.engine.rig import OneModel, Rig, rigged, soon, speech
 
 
@@ -54,40 +53,15 @@ async def test_what_waits_together_is_decoded_together() -> None:
         assert value(rig, "batch_size_sum") == 8
 
 
-async def test_what_waits_for_company_starts_also_alone() -> None:
-    """Nobody has to come by for a job to be started in the end; those of the same time share a call."""
-    async with rigged() as rig:
-        rig.recogniser.gather = Gather(0.1)
-        await asyncio.gather(*(rig.ask(session=name) for name in "abc"))
-        await rig.ask(session="d")
-        assert [len(call) for call in rig.calls] == [3, 1]
-
-
 async def test_a_model_that_loops_gets_one_chunk_a_call() -> None:
-    """Nobody waits for company, nor until others' words are there too."""
+    """Nobody waits until others' words are there too."""
     async with rigged(Script(hang=lambda call: call == 0)) as rig:
         rig.models.max_batch = 1
-        rig.recogniser.gather = Gather(60.0)
+        rig.recogniser.sharing = Sharing(mixed=True)
         futures = [rig.ask(session=name) for name in "abcd"]
         rig.fake.release()
         await asyncio.gather(*futures)
         assert [len(call) for call in rig.calls] == [1, 1, 1, 1]
-
-
-def test_what_waits_for_company_starts_on_the_servers_event_loop() -> None:
-    """The timers of that one, other than those of asyncio's own, may go off a moment early."""
-
-    async def ask() -> None:
-        async with rigged() as rig:
-            rig.recogniser.gather = Gather(0.15)
-            await rig.ask()
-
-    async def ask_all() -> None:
-        async with asyncio.timeout(60):
-            await asyncio.gather(*(ask() for _ in range(20)))
-
-    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(ask_all())
 
 
 async def test_finals_of_a_source_are_decoded_in_order() -> None:

@@ -15,19 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from echopanel.audio import Source
 from echopanel.policy.scheduler import (
     DEFERRED_BATCH,
-    EAGER,
     LIVE_S,
     REMEMBERED_SESSIONS,
-    Gather,
     Job,
     JobKind,
     Scheduler,
     SchedulerSettings,
+    Sharing,
     Submitted,
     ids,
     key_of,
 )
 
+MIXED = Sharing(mixed=True)
 FINAL, PARTIAL, DEFERRED = JobKind.FINAL, JobKind.PARTIAL, JobKind.DEFERRED
 Key = tuple[str, Source, bool]
 MIC, SYSTEM = Source.MIC, Source.SYSTEM
@@ -180,36 +180,24 @@ def test_a_job_tried_again_takes_its_old_place() -> None:
     assert [bench.run() for _ in range(4)] == [[first], [second], [partial], []]
 
 
-def test_a_batch_waits_for_company_but_not_for_long() -> None:
-    """One that is not full starts when its oldest job has waited; what has waited need not wait longer."""
-    bench = Bench(max_batch=3, max_running=1)
-    old = bench.submit("a")
-    assert bench.scheduler.next_batch(0.29, Gather(0.3)) == []
-    assert bench.scheduler.next_batch(0.31, Gather(0.3)) == [old]
-    bench.scheduler.done([old])
-    bench.now = 0.4
-    three = [bench.submit("b"), bench.submit("c"), bench.submit("d")]
-    assert bench.scheduler.next_batch(0.4, Gather(0.3)) == three
-
-
-def test_no_call_is_longer_than_what_gathers_wants() -> None:
-    """A full one need not wait."""
+def test_no_call_has_more_chunks_than_are_wanted() -> None:
+    """Fewer than it could have, where all would wait for its end."""
     bench = Bench(max_running=1)
     jobs = [bench.submit(name) for name in "abcd"]
-    assert bench.scheduler.next_batch(0.0, Gather(0.3, most=3)) == jobs[:3]
+    assert bench.scheduler.next_batch(0.0, Sharing(most=3)) == jobs[:3]
 
 
-def test_what_waits_for_company_takes_any() -> None:
+def test_a_mixed_call_takes_any() -> None:
     """Live jobs of all kinds and lengths, the most urgent first; but none of another family, none put off."""
     bench = Bench(max_running=2)
     partial, final = bench.submit("a", kind=PARTIAL), bench.submit("b", bucket=3)
     deferred = bench.submit("c", kind=DEFERRED)
     alone = replace(bench.job("d"), family=-1)
     bench.scheduler.submit(alone, 0.0)
-    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [final, partial]
-    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [alone]
+    assert bench.scheduler.next_batch(1.0, MIXED) == [final, partial]
+    assert bench.scheduler.next_batch(1.0, MIXED) == [alone]
     bench.scheduler.done([alone])
-    assert bench.scheduler.next_batch(1.0, Gather(0.3)) == [deferred]
+    assert bench.scheduler.next_batch(1.0, MIXED) == [deferred]
 
 
 def test_above_the_bound_jobs_are_rejected() -> None:
@@ -348,16 +336,15 @@ class Ledger(RuleBasedStateMachine):
             assert waiting == BOUNDS[job.source]
             self.where[job.id] = "rejected"
 
-    @rule(gathers=st.booleans())
-    def start(self, gathers: bool) -> None:
+    @rule(mixed=st.booleans())
+    def start(self, mixed: bool) -> None:
         startable = len(self.running) < self.settings.max_running and bool(self.eligible())
-        batch = self.scheduler.next_batch(self.now, Gather(1e-9) if gathers else EAGER)
-        if not gathers:
-            assert bool(batch) == startable
+        batch = self.scheduler.next_batch(self.now, Sharing(mixed=mixed))
+        assert bool(batch) == startable
         if not batch:
             return
         assert len(batch) <= self.settings.max_batch
-        if gathers:
+        if mixed:
             assert len({job.kind is DEFERRED for job in batch}) == 1
         else:
             assert len({(job.kind, job.bucket) for job in batch}) == 1

@@ -9,7 +9,7 @@ from typing import Self
 from echopanel.engine.lead import LEAD_S, SHORT_S
 from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
 from echopanel.policy.endpoint import Hurry
-from echopanel.policy.scheduler import EAGER, Gather
+from echopanel.policy.scheduler import ALIKE, Sharing
 
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
@@ -20,11 +20,11 @@ BUSY_LEAD_S = 3.0
 # While text comes so late in spite of a smaller model, what is said is put off: captions that stay behind are
 # worse than some that lack.
 LATE_S = 10.0
-# A call of many chunks costs each of them less, but all wait for its end, and for each other before it. So it
-# has two at most while partials come often. Where they hardly do, only the cost counts, and more than eight
-# gain little.
-BUSY = Gather(most=2)
-LOADED = Gather(0.3, 8)
+# A call of many chunks costs each of them less, but all wait for its end. So it has two at most while
+# partials come often. Where they hardly do the cost counts, and more than eight gain little. None waits for
+# company: enough comes together while all workers are busy.
+BUSY = Sharing(most=2)
+LOADED = Sharing(most=8, mixed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Pace:
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before, those of
     utterances longer than `short_s` seconds behind so much less.
-    `gather` is how long jobs wait for others to be decoded with. Not `live`: what is said is put off. Not
+    `sharing` is which jobs may share a call. Not `live`: what is said is put off. Not
     `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time. What is
     said while text of its source is `late_s` seconds late is put off, too. `hurry`: how short utterances had
     better be. Not `timed`: the times of words may be guessed, where nothing depends on them. Replaced as a
@@ -44,7 +44,7 @@ class Pace:
     speculate: bool = True
     beam_size: int = BEAM_SIZE
     lead_s: float = LEAD_S
-    gather: Gather = EAGER
+    sharing: Sharing = ALIKE
     live: bool = True
     best: bool = True
     short_s: float = SHORT_S
@@ -60,7 +60,7 @@ class Pace:
             speculate=load < SPECULATE_BELOW,
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
             lead_s=lead(interval_s),
-            gather=gather(interval_s),
+            sharing=sharing(interval_s),
             best=best,
             late_s=late_s,
             hurry=hurry(interval_s),
@@ -75,10 +75,10 @@ def hurry(interval_s: float) -> Hurry:
     return Hurry.SOME if interval_s < LOADED_FROM_S else Hurry.GREAT
 
 
-def gather(interval_s: float) -> Gather:
-    """Whether there is so little time that jobs had better wait for each other."""
+def sharing(interval_s: float) -> Sharing:
+    """Which jobs may share a call; where time is short, any."""
     if interval_s < BUSY_FROM_S:
-        return EAGER
+        return ALIKE
     return BUSY if interval_s < LOADED_FROM_S else LOADED
 
 

@@ -173,7 +173,7 @@ class Quality:
         if pace != self._pace:
             log.info("pace", interval_s=interval, speculate=pace.speculate, load=round(load, 2))
             self._pace = pace
-            self._recogniser.gather = pace.gather
+            self._recogniser.sharing = pace.sharing
             demand.at(interval)
             self.changed.notify()
         self._metrics.chunk_interval_seconds.set(interval)

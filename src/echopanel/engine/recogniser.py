@@ -21,7 +21,7 @@ from echopanel.engine.worker import Batch, Outcome, Worker
 from echopanel.errors import ModelUnavailable, TranscriptionFailed
 from echopanel.policy.demand import Demand
 from echopanel.policy.load import LoadMeter, LoadReading
-from echopanel.policy.scheduler import EAGER, Job, JobKind, Scheduler
+from echopanel.policy.scheduler import ALIKE, Job, JobKind, Scheduler
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,6 @@ BUCKET_S = 4.0
 # Not all models know other languages.
 ENGLISH = "en"
 LATELY_S = 60.0
-LOOK_AGAIN_S = 0.05
 CLOSE_WITHIN_S = 5.0
 
 
@@ -140,10 +139,9 @@ class Recogniser:
         self._lost_workers: list[Worker] = []
         self._last_call = 0.0
         self._last_replaced = -math.inf
-        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.errors = 0
-        self.gather = EAGER
+        self.sharing = ALIKE
 
     def __repr__(self) -> str:
         return f"<Recogniser {len(self._calls)} calls, {self._scheduler!r}>"
@@ -258,21 +256,11 @@ class Recogniser:
     def _pump(self) -> None:
         while self._idle and not self._closed and not self._models.waiting:
             now = time.monotonic()
-            most = min(self.gather.most, self._models.max_batch)
-            jobs = self._scheduler.next_batch(now, replace(self.gather, most=most))
+            most = min(self.sharing.most, self._models.max_batch)
+            jobs = self._scheduler.next_batch(now, replace(self.sharing, most=most))
             if not jobs:
-                self._look_again()
                 return
             self._start(jobs, now)
-
-    def _look_again(self) -> None:
-        """What waits for company is to be started also if nothing else happens."""
-        if self.gather.wait_s and self._scheduler.depth and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
-
-    def _look(self) -> None:
-        self._timer = None  # whether it is due cannot be read off it: clocks are rounded
-        self._pump()
 
     def _start(self, jobs: list[Job], now: float) -> None:
         tickets = self._take(jobs, now)

@@ -78,14 +78,14 @@ class SchedulerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Gather:
-    """Whether a call waits for company: until its oldest job has waited `wait_s` seconds or it has `most`."""
+class Sharing:
+    """Which jobs may share a call: `most` of them, of one kind and about as long unless `mixed`."""
 
-    wait_s: float = 0.0
     most: float = inf
+    mixed: bool = False
 
 
-EAGER = Gather()
+ALIKE = Sharing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,30 +161,23 @@ class Scheduler:
         self._queues[key_of(job)] = kept
         return Submitted(superseded=tuple(waiting.job for waiting in superseded))
 
-    def next_batch(self, now: float, gather: Gather = EAGER) -> list[Job]:
+    def next_batch(self, now: float, sharing: Sharing = ALIKE) -> list[Job]:
         """Jobs to run together now, most urgent first; none when all calls are taken.
 
-        They are of one kind and bucket, so that none waits for another that takes longer. A batch that waits
-        for company takes any: a call of four chunks costs far less than four calls. No call takes more than
-        its share while others are free.
+        They are of one kind and bucket, so that none waits for another that takes longer; or mixed: a call of
+        four chunks costs far less than four calls. No call takes more than its share while others are free.
         """
         free = self._settings.max_running - len(self._running)
         heads = sorted(self._heads(now), key=lambda waiting: self._urgency(waiting, now))
         if free <= 0 or not heads:
             return []
-        limit = min(self._settings.max_batch, gather.most)
-        share = min(limit, ceil(len(heads) / free))
-        groups: dict[Hashable, list[_Waiting]] = {}
-        for waiting in heads:
-            groups.setdefault(group_of(waiting.job, mixed=gather.wait_s > 0), []).append(waiting)
-        for alike in groups.values():
-            most = min(limit, DEFERRED_BATCH if is_deferred(alike[0].job) else inf)
-            full = len(alike) >= most
-            if full or now - min(waiting.since for waiting in alike) >= gather.wait_s:
-                batch = [waiting.job for waiting in alike[: int(min(share, most))]]
-                self._start(batch)
-                return batch
-        return []
+        first = heads[0].job
+        group = group_of(first, mixed=sharing.mixed)
+        alike = [one.job for one in heads if group_of(one.job, mixed=sharing.mixed) == group]
+        most = min(self._settings.max_batch, sharing.most, DEFERRED_BATCH if is_deferred(first) else inf)
+        batch = alike[: int(min(ceil(len(heads) / free), most))]
+        self._start(batch)
+        return batch
 
     def done(self, batch: Sequence[Job]) -> None:
         """A batch ended, well or not.
