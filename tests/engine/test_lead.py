@@ -48,13 +48,22 @@ def test_speech_long_ago_is_no_lead() -> None:
 
 
 def test_no_lead_is_cut_where_a_word_is_guessed_to_begin() -> None:
-    """What was guessed is known all the same, and what comes later can be a lead again."""
+    """All that one final has is the lead, from where its speech begins on, or none of it."""
     recent = RecentWords()
     recent.note(0, words("a", "b", "c"), vague=True)
-    assert recent.before(3 * SECOND, oldest=0) is None
-    assert recent.echoed(["a", "b", "c"])
+    assert recent.before(3 * SECOND, oldest=0, most_s=3.0) == Lead(0, ("a", "b", "c"))
+    assert recent.before(3 * SECOND, oldest=0, most_s=2.5) is None
+    assert recent.before(3 * SECOND, oldest=1) is None
     recent.note(3 * SECOND, words("d"))
-    assert recent.before(4 * SECOND, oldest=0) == Lead(3 * SECOND, ("d",))
+    assert recent.before(4 * SECOND, oldest=0, most_s=3.0) == Lead(3 * SECOND, ("d",))
+    assert recent.before(4 * SECOND, oldest=0) == Lead(0, ("a", "b", "c", "d"))
+
+
+def test_words_guessed_to_begin_at_once_keep_their_order() -> None:
+    """The lead says them as they were said."""
+    recent = RecentWords()
+    recent.note(SECOND, words("c", "a", "b"), vague=True)
+    assert recent.before(4 * SECOND, oldest=0) == Lead(SECOND, ("c", "a", "b"))
 
 
 def test_words_of_the_utterance_itself_are_no_lead() -> None:

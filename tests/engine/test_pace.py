@@ -8,22 +8,24 @@ from echopanel.engine.lead import needed
 from echopanel.engine.pace import UNHURRIED, Pace
 from echopanel.policy.endpoint import Hurry
 
-INTERVALS = (0.3, 0.99, 1.0, 2.9, 3.0, 8.0)
+INTERVALS = (0.3, 0.99, 1.0, 2.9, 3.0, 4.0, 6.0, 8.0)
 
 
 def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
-    """From one second between partials on, and again from three."""
+    """From one second between partials on, and again from three and from six."""
     paces = [Pace.at(0.5, interval) for interval in INTERVALS]
     assert [pace.hurry for pace in paces] == [
         Hurry.NONE,
         Hurry.NONE,
         Hurry.SOME,
         Hurry.SOME,
+        Hurry.MUCH,
+        Hurry.MUCH,
         Hurry.GREAT,
         Hurry.GREAT,
     ]
-    assert [pace.timed for pace in paces] == [pace.hurry < Hurry.GREAT for pace in paces]
-    assert all(before.lead_s >= after.lead_s for before, after in pairwise(paces))
+    assert [pace.timed for pace in paces] == [pace.hurry < Hurry.MUCH for pace in paces]
+    assert [pace.lead_s > 0.0 for pace in paces] == [pace.hurry < Hurry.GREAT for pace in paces]
     assert all(before.beam_size >= after.beam_size for before, after in pairwise(paces))
 
 

@@ -42,14 +42,15 @@ class RecentWords:
 
     def __init__(self) -> None:
         self._words: deque[tuple[int, int, str]] = deque()
-        self._vague_until = 0
 
     def note(self, start: int, words: Iterable[HypothesisWord], *, vague: bool = False) -> None:
-        """Remember the words of a final whose times count from sample `start`; `vague`: they are guessed."""
+        """Remember the words of a final whose times count from sample `start`; `vague`: they are guessed.
+
+        Audio cannot be cut where a word is only guessed to begin: then all begin where the final does.
+        """
         for word in words:
-            self._words.append((start + to_samples(word.start), start + to_samples(word.end), word.text))
-        if vague and self._words:
-            self._vague_until = self._words[-1][1]
+            first = start if vague else start + to_samples(word.start)
+            self._words.append((first, start + to_samples(word.end), word.text))
         while self._words and self._words[0][0] < self._words[-1][1] - to_samples(2 * LEAD_S):
             self._words.popleft()
 
@@ -61,12 +62,10 @@ class RecentWords:
         return known == [normalise(text) for text in texts]
 
     def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
-        """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on.
-
-        It cannot be cut where a word is only guessed to begin.
-        """
-        first = max(oldest, self._vague_until, start - to_samples(most_s))
-        near = sorted(word for word in self._words if first <= word[0] and word[1] <= start)
+        """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""
+        first = max(oldest, start - to_samples(most_s))
+        near = [word for word in self._words if first <= word[0] and word[1] <= start]
+        near.sort(key=lambda word: word[0])
         if not near or start - near[-1][1] > to_samples(MAX_GAP_S):
             return None
         return Lead(near[0][0], tuple(text for _, _, text in near))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from math import inf
 from typing import Self
 
 from echopanel.engine.lead import LEAD_S, SHORT_S
-from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S
+from echopanel.policy.demand import BUSY_FROM_S, LOADED_FROM_S, STRAINED_FROM_S
 from echopanel.policy.endpoint import Hurry
 from echopanel.policy.scheduler import ALIKE, Sharing
 
@@ -15,8 +16,9 @@ from echopanel.policy.scheduler import ALIKE, Sharing
 SPECULATE_BELOW = 0.7
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
-# As much as short utterances gain by; `needed` has what longer ones get.
-BUSY_LEAD_S = 3.0
+# Left context of finals, worth a point or two of word errors, by hurry. Much of it has the most again: where
+# word times are guessed only whole utterances serve, and those fit less often.
+LEADS_S = (LEAD_S, 3.0, LEAD_S, 0.0)
 # While text comes so late in spite of a smaller model, what is said is put off: captions that stay behind are
 # worse than some that lack.
 LATE_S = 10.0
@@ -59,7 +61,7 @@ class Pace:
             interval_s,
             speculate=load < SPECULATE_BELOW,
             beam_size=BEAM_SIZE if interval_s < BUSY_FROM_S else 1,
-            lead_s=lead(interval_s),
+            lead_s=LEADS_S[hurry(interval_s)],
             sharing=sharing(interval_s),
             best=best,
             late_s=late_s,
@@ -70,9 +72,7 @@ class Pace:
 
 def hurry(interval_s: float) -> Hurry:
     """How short utterances had better be: text comes rarely while they are open."""
-    if interval_s < BUSY_FROM_S:
-        return Hurry.NONE
-    return Hurry.SOME if interval_s < LOADED_FROM_S else Hurry.GREAT
+    return Hurry(bisect_right((BUSY_FROM_S, LOADED_FROM_S, STRAINED_FROM_S), interval_s))
 
 
 def sharing(interval_s: float) -> Sharing:
@@ -80,13 +80,6 @@ def sharing(interval_s: float) -> Sharing:
     if interval_s < BUSY_FROM_S:
         return ALIKE
     return BUSY if interval_s < LOADED_FROM_S else LOADED
-
-
-def lead(interval_s: float) -> float:
-    """Most seconds of left context of a final: worth a point or two of word errors."""
-    if interval_s < BUSY_FROM_S:
-        return LEAD_S
-    return BUSY_LEAD_S if interval_s < LOADED_FROM_S else 0.0
 
 
 # How finals are decoded that nobody waits for; they have no partials, so the interval says nothing.

@@ -16,11 +16,12 @@ SLOWLY = 0.995
 # Partials that a second of speech lacks of 1 / interval: the last half interval of an utterance, which has
 # 4 s in the mean, brings none any more.
 MISSING = 0.5 / 4.0
-# Partials this far apart say that time is short: then finals cost less too, with less left context, fewer
-# beams and no word times. (From so many seconds on, so many times as dear as the cheapest: tiny.en.)
+# Partials this far apart say that time is short: then finals cost less too, with fewer beams, no word times
+# and at last no left context. (From so many seconds on, so many times as dear as the cheapest: tiny.en.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-DEARNESS = ((0.0, 2.1), (BUSY_FROM_S, 1.3), (LOADED_FROM_S, 1.0))
+STRAINED_FROM_S = 6.0
+DEARNESS = ((0.0, 2.1), (BUSY_FROM_S, 1.3), (LOADED_FROM_S, 1.1), (STRAINED_FROM_S, 1.0))
 
 
 class Ratio:
@@ -86,7 +87,8 @@ class Demand:
         Infinite where finals alone are too much.
         """
         shortest, spent = inf, speakers * self._partial.value
-        for (least, times), end in zip(DEARNESS, (BUSY_FROM_S, LOADED_FROM_S, inf), strict=True):
+        ends = (*(least for least, _ in DEARNESS[1:]), inf)
+        for (least, times), end in zip(DEARNESS, ends, strict=True):
             left = self._workers * BUDGET - speakers * self._final.value * times
             shortest = max(least, spent / (left + MISSING * spent)) if left > 0 else inf
             if shortest < end:

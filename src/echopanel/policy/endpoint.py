@@ -17,7 +17,8 @@ class Hurry(IntEnum):
 
     NONE = 0
     SOME = 1
-    GREAT = 2
+    MUCH = 2
+    GREAT = 3
 
 
 class EndReason(StrEnum):
@@ -68,8 +69,10 @@ class EndpointSettings:
     Speech begins when the probability reaches `threshold_on` and then stays at or above `threshold_off`
     for `min_speech_s`. It pauses after `pause_s` below `threshold_off`, is resumed by `threshold_on`, and
     ends after `min_silence_s`; in utterances longer than `soft_max_s` already after `soft_silence_s`. In a
-    hurry `busy_soft_max_s` and `busy_max_s` replace longer bounds, in a great one the `loaded_` ones; then
-    `soft_silence_s` falls to nothing until the utterance is as long as it may be.
+    hurry `busy_soft_max_s` and `busy_max_s` replace longer bounds. In much of it shorter silences than
+    `loaded_silence_s` end nothing before that: what was said is shown at the pause anyway, and two short
+    utterances cost more than one and are heard worse. In a great one the `strained_` bounds replace longer
+    ones, and `soft_silence_s` falls to nothing until the utterance is as long as it may be.
 
     Raises:
         ConfigError: values that contradict each other.
@@ -87,8 +90,9 @@ class EndpointSettings:
     max_utterance_s: float = 14.0
     busy_soft_max_s: float = 4.0
     busy_max_s: float = 7.0
-    loaded_soft_max_s: float = 3.0
-    loaded_max_s: float = 5.0
+    loaded_silence_s: float = 0.7
+    strained_soft_max_s: float = 3.0
+    strained_max_s: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold_off <= self.threshold_on <= 1.0:
@@ -99,21 +103,24 @@ class EndpointSettings:
             raise ConfigError("soft_silence_s", self.soft_silence_s, "must be above 0, at most min_silence_s")
         # What is left of an utterance after a forced cut must be far from the next one.
         least = 3 * (self.pre_roll_s + self.min_speech_s + to_seconds(4 * WINDOW))
-        for name in ("max_utterance_s", "busy_max_s", "loaded_max_s"):
+        for name in ("max_utterance_s", "busy_max_s", "strained_max_s"):
             if getattr(self, name) < least:
                 raise ConfigError(name, getattr(self, name), f"must be at least {least:.2f} s")
 
     def bounds(self, hurry: Hurry) -> tuple[float, float]:
         """Seconds from which on a short silence ends an utterance, and after which it is cut."""
-        soft = (self.soft_max_s, self.busy_soft_max_s, self.loaded_soft_max_s)
-        hard = (self.max_utterance_s, self.busy_max_s, self.loaded_max_s)
-        return min(soft[: hurry + 1]), min(hard[: hurry + 1])
+        soft_s, max_s = self.soft_max_s, self.max_utterance_s
+        if hurry >= Hurry.SOME:
+            soft_s, max_s = min(soft_s, self.busy_soft_max_s), min(max_s, self.busy_max_s)
+        if hurry >= Hurry.GREAT:
+            soft_s, max_s = min(soft_s, self.strained_soft_max_s), min(max_s, self.strained_max_s)
+        return soft_s, max_s
 
     def silence(self, spoken_s: float, hurry: Hurry) -> float:
         """Seconds of silence that end an utterance of `spoken_s` seconds."""
         soft_max_s, max_s = self.bounds(hurry)
         if spoken_s < soft_max_s:
-            return self.min_silence_s
+            return max(self.min_silence_s, self.loaded_silence_s if hurry >= Hurry.MUCH else 0.0)
         if hurry < Hurry.GREAT:
             return self.soft_silence_s
         # Else it is cut at its maximum, perhaps in a word, and its beginning waits for that.
