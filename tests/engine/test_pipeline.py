@@ -97,6 +97,30 @@ async def test_what_only_chance_found_behind_the_words_before_is_decoded_without
         assert len(rig.calls) == 3
 
 
+@pytest.mark.parametrize(
+    ("alone", "texts"), [("Uh", ["one two three four", "Uh"]), ("", ["one two three four"])]
+)
+async def test_where_nothing_was_heard_behind_the_words_before_it_is_decoded_without_them(
+    alone: str, texts: list[str]
+) -> None:
+    """A model may stop where the words it was given end. What is nothing alone, too, is nothing."""
+    script = Script(text=counting("one two three four", "one two three four", alone))
+    async with rigged(script) as rig, playing(rig, partials=False) as played:
+        await played.play(said(UTTERANCE, speech(0.5), silence(1.0)))
+        await played.flush()
+        assert [final.segment.text for final in played.of(Final)] == texts
+        assert len(rig.calls) == 3
+
+
+async def test_without_left_context_nothing_is_asked_for_once() -> None:
+    """Noise without words costs no second call."""
+    async with rigged(Script(text=counting(""))) as rig, playing(rig, partials=False) as played:
+        await played.play(UTTERANCE)
+        await played.flush()
+        assert played.of(Final) == []
+        assert len(rig.calls) == 1
+
+
 async def test_without_left_context_a_doubtful_text_is_decoded_once() -> None:
     """There is nothing that could be left away."""
     script = Script(text=counting("one two three four"), retried=lambda text: 2)

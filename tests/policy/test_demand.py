@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from echopanel.policy.demand import (
     BUDGET,
     DEARNESS,
+    LOADED_FROM_S,
     MISSING,
-    STRAINED_FROM_S,
     USUAL_FINAL,
     USUAL_PARTIAL,
     Demand,
@@ -44,9 +44,8 @@ def test_finals_that_fill_the_time_leave_none() -> None:
         demand.final(1.0, 0.2)
     assert repr(demand) == "<Demand [partial 0.050s, final 0.200s a second]>"
     assert demand.interval(1) == pytest.approx(least(0.05, BUDGET - DEARNESS[0][1] * 0.2))
-    assert demand.interval(4) == pytest.approx(least(4 * 0.05, BUDGET - DEARNESS[2][1] * 4 * 0.2))
-    assert demand.interval(4.45) == STRAINED_FROM_S
-    assert demand.interval(4.47) == pytest.approx(least(4.47 * 0.05, BUDGET - 4.47 * 0.2))
+    assert demand.interval(4) == LOADED_FROM_S
+    assert demand.interval(4.45) == pytest.approx(least(4.45 * 0.05, BUDGET - 4.45 * 0.2))
     assert demand.interval(5) == inf
 
 

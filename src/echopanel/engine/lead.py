@@ -92,13 +92,15 @@ class LeftContext:
         (self._late if deferred else self._live).note(start, words, vague=vague)
 
     def misled(self, hypothesis: Hypothesis, *, led: bool, deferred: bool) -> bool:
-        """Whether left context may have made this up: the newest words over again, or what chance came upon.
+        """Whether left context may be to blame: for words said over again, a chance find, for nothing.
 
+        Behind a list of cards the model heard nothing of the next sentence, which it hears well alone.
         A first retry is as sure as the decode before it; behind a lead the next one, which draws lots, has
         carried on with anything: "original one. You know, you can't say it." for a mere "uh".
         """
         recent = self._late if deferred else self._live
-        return (led and hypothesis.retried > SURE_RETRIES) or recent.echoed(hypothesis.text.split())
+        doubtful = not hypothesis.text or hypothesis.retried > SURE_RETRIES
+        return (led and doubtful) or recent.echoed(hypothesis.text.split())
 
     def before(self, start: int, oldest: int, most_s: float, *, deferred: bool) -> Lead | None:
         """See `RecentWords.before`. What comes before something put off was put off too, or never was."""
