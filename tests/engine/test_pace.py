@@ -8,11 +8,11 @@ from echopanel.engine.lead import needed
 from echopanel.engine.pace import UNHURRIED, Pace
 from echopanel.policy.endpoint import Hurry
 
-INTERVALS = (0.3, 0.99, 1.0, 2.9, 3.0, 4.0, 6.0, 8.0)
+INTERVALS = (0.3, 0.99, 1.0, 2.9, 3.0, 6.0, 8.0)
 
 
 def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
-    """From one second between partials on, and again from three and from six."""
+    """From one second between partials on, and again from three and from eight."""
     paces = [Pace.at(0.5, interval) for interval in INTERVALS]
     assert [pace.hurry for pace in paces] == [
         Hurry.NONE,
@@ -21,7 +21,6 @@ def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
         Hurry.SOME,
         Hurry.MUCH,
         Hurry.MUCH,
-        Hurry.GREAT,
         Hurry.GREAT,
     ]
     assert [pace.timed for pace in paces] == [pace.hurry < Hurry.MUCH for pace in paces]

@@ -53,7 +53,7 @@ def test_finals_are_measured_at_the_price_of_the_pace() -> None:
     """What a final costs beside frequent partials says what it would cost beside rare ones."""
     idle, loaded = Demand(1), Demand(1)
     dear = dearness(0.5)
-    for demand, interval, final in ((idle, 0.5, 0.1 * dear), (loaded, 8.0, 0.1)):
+    for demand, interval, final in ((idle, 0.5, 0.1 * dear), (loaded, LOADED_FROM_S, 0.1)):
         demand.at(interval)
         for _ in range(6000):
             demand.partial(0.05)
@@ -61,7 +61,7 @@ def test_finals_are_measured_at_the_price_of_the_pace() -> None:
     assert repr(idle) == repr(loaded) == "<Demand [partial 0.050s, final 0.100s a second]>"
     assert idle.load(2, 0.5) == pytest.approx(2 * (0.1 * dear + 0.05 * (2.0 - MISSING)))
     assert idle.load(2, 1.0) == pytest.approx(2 * (0.1 * dearness(1.0) + 0.05 * (1.0 - MISSING)))
-    assert idle.load(2, 8.0) == idle.load(2, 80.0) == pytest.approx(2 * 0.1)
+    assert idle.load(2, 8.0) == idle.load(2, 80.0) == pytest.approx(2 * 0.1 * dearness(8.0))
 
 
 def test_another_model_is_taken_to_cost_another_share_at_once() -> None:

@@ -21,7 +21,7 @@ MISSING = 0.5 / 4.0
 # many times as dear as the cheapest: tiny.en, 28.7, 18.4, 15.4, 17.3 ms a second.)
 BUSY_FROM_S = 1.0
 LOADED_FROM_S = 3.0
-STRAINED_FROM_S = 6.0
+STRAINED_FROM_S = 8.0
 DEARNESS = ((0.0, 1.9), (BUSY_FROM_S, 1.2), (LOADED_FROM_S, 1.0), (STRAINED_FROM_S, 1.1))
 
 
