@@ -9,6 +9,7 @@ from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
 from echopanel.audio import SAMPLE_RATE, Chunk, Source
 from echopanel.engine.excerpt import newest, preview, whole
 from echopanel.engine.lead import Lead
+from echopanel.engine.pace import Pace
 from echopanel.engine.utterance import Utterance
 
 SECOND = SAMPLE_RATE
@@ -50,7 +51,7 @@ def test_a_preview_decodes_only_what_is_new_and_tells_the_whole() -> None:
     """It begins with the last known words as its prefix; all known ones stand in front of what it hears."""
     utterance = Utterance("mic-1", Source.MIC, 2 * SECOND)
     utterance.base, utterance.cut = words("a", "b", "c"), int(4.8 * SECOND)
-    excerpt = preview(ramp(2, 5), utterance, DecodeOptions(word_timestamps=True, beam_size=5))
+    excerpt = preview(ramp(2, 5), utterance, DecodeOptions(word_timestamps=True, beam_size=5), lead_s=0.5)
     assert (excerpt.chunk.start, excerpt.chunk.end) == (int(4.8 * SECOND), 7 * SECOND)  # "c" began too early
     assert (excerpt.options.prefix, excerpt.options.preview, excerpt.options.final) == ("", True, False)
     heard = excerpt.heard(Hypothesis("d e", words("d", "e")))
@@ -68,18 +69,25 @@ def test_word_times_are_for_decodes_that_are_built_upon(
     """Not for previews, nor where time is so short that each decode is of the whole utterance."""
     utterance = Utterance("mic-1", Source.MIC, 0, decoded=int(decoded_s * SECOND))
     utterance.base, utterance.cut = words("a", "b"), 2 * SECOND
-    excerpt = newest(ramp(0, 5), utterance, DecodeOptions(), interval_s)
+    excerpt = newest(ramp(0, 5), utterance, None, DecodeOptions(), Pace(interval_s))
     assert (excerpt.options.preview, excerpt.options.word_timestamps) == (preview, timed)
     # The words of a decode without times make text stable, for nothing stands on older ones any more.
     assert bool(utterance.base) == (preview or timed)
 
 
-def test_a_preview_leans_on_the_words_just_before_it() -> None:
-    """Words near the cut are decoded once more, as the prefix, and are not doubled."""
+@pytest.mark.parametrize(
+    ("partial_lead_s", "start", "prefix"), [(0.0, 1.6, "near"), (1.5, 1.6, "near"), (2.0, 0.0, "far near")]
+)
+def test_a_preview_leans_on_the_words_just_before_it(
+    partial_lead_s: float, start: float, prefix: str
+) -> None:
+    """Words near the cut are decoded once more, as the prefix, not doubled; more where time is spare."""
     utterance = Utterance("mic-1", Source.MIC, 0)
     utterance.base = (HypothesisWord(0.0, 1.0, "far"), HypothesisWord(1.6, 2.0, "near"))
     utterance.cut = 2 * SECOND
-    excerpt = preview(ramp(0, 4), utterance, DecodeOptions())
-    assert excerpt.chunk.start == int(1.6 * SECOND)
-    assert excerpt.options.prefix == "near"
-    assert excerpt.heard(Hypothesis("near new")).text == "far near new"
+    utterance.decoded = 4 * SECOND
+    pace = Pace(0.3, partial_lead_s=partial_lead_s)
+    excerpt = newest(ramp(0, 4), utterance, None, DecodeOptions(), pace)
+    assert excerpt.chunk.start == int(start * SECOND)
+    assert excerpt.options.prefix == prefix
+    assert excerpt.heard(Hypothesis(f"{prefix} new")).text == "far near new"

@@ -10,8 +10,8 @@ from echopanel.asr.provider import HypothesisWord
 from echopanel.audio import SAMPLE_RATE
 from echopanel.engine.lead import LEAD_S, MAX_GAP_S, SHORT_S, Lead, RecentWords, needed
 from echopanel.engine.pace import Pace
-from echopanel.transcript import Final
-from tests.engine.rig import playing, rigged, said, silence, speech
+from echopanel.transcript import Final, Partial
+from tests.engine.rig import playing, quarters, rigged, said, silence, speech
 
 SECOND = SAMPLE_RATE
 
@@ -113,3 +113,18 @@ async def test_a_final_is_heard_with_what_it_needs(seconds: float, short_s: floa
         await played.flush()
         (chunk,) = rig.calls[-1]
         assert (chunk.start < played.of(Final)[-1].segment.start_sample) == led
+
+
+@pytest.mark.parametrize("partial_lead_s", [0.0, 4.0])
+async def test_a_partial_is_heard_behind_the_words_before_where_time_is_spare(partial_lead_s: float) -> None:
+    """What is shown is of the open utterance all the same."""
+    async with rigged() as rig, playing(rig) as played:
+        rig.pace = Pace(60.0, speculate=False)
+        played.feed(said(silence(0.5), speech(1.0), silence(1.0)))
+        await played.flush()
+        rig.pace = Pace(0.3, speculate=False, partial_lead_s=partial_lead_s)
+        await played.play(speech(1.0))
+        (chunk,) = rig.calls[1]
+        before = played.of(Final)[0].segment
+        assert (chunk.start < before.end_sample) == (partial_lead_s > 0.0)
+        assert quarters([played.of(Partial)[-1].text]) == [10, 11, 12, 13]

@@ -28,6 +28,12 @@ def test_the_more_rarely_text_comes_the_shorter_are_utterances() -> None:
     assert all(before.beam_size >= after.beam_size for before, after in pairwise(paces))
 
 
+def test_partials_have_left_context_where_time_is_spare() -> None:
+    """As much as finals have; none while much is going on."""
+    assert Pace.at(0.1, 0.3).partial_lead_s == Pace.at(0.1, 0.3).lead_s > 0.0
+    assert Pace.at(0.6, 0.3).partial_lead_s == Pace.at(0.1, 1.0).partial_lead_s == 0.0
+
+
 def test_what_nobody_waits_for_is_not_hurried() -> None:
     """A second pass hears as much at once as the model can, and nothing is ever too late."""
     assert UNHURRIED.hurry is Hurry.NONE

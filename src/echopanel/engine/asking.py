@@ -110,20 +110,22 @@ class Asking:
         """The utterance as it is when its turn comes: late, but never stale."""
         utterance.covered = self._listener.end
         audio = self._listener.chunk(utterance.start, utterance.covered)
-        return newest(audio, utterance, self._decode, self._pace().interval_s)
+        pace = self._pace()
+        lead = self._lead(utterance, audio, pace.partial_lead_s, pace.short_s)
+        return newest(audio, utterance, lead, self._decode, pace)
 
     def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
         pace = UNHURRIED if utterance.deferred else self._pace()
         utterance.hasty = not pace.best
         timed = pace.timed or self._timed
         options = replace(self._decode, word_timestamps=timed, final=True, beam_size=pace.beam_size)
-        lead = self._lead(utterance, audio, pace)
+        lead = self._lead(utterance, audio, pace.lead_s, pace.short_s)
         utterance.led = lead is not None
         return whole(audio, utterance.start, lead, options)
 
-    def _lead(self, utterance: Utterance, audio: Chunk, pace: Pace) -> Lead | None:
+    def _lead(self, utterance: Utterance, audio: Chunk, most_s: float, short_s: float) -> Lead | None:
         if utterance.alone:
             return None
         oldest = max(audio.start, self._listener.ledger.unknown_until(utterance.start))
-        seconds = needed(to_seconds(audio.end - utterance.start), pace.lead_s, pace.short_s)
+        seconds = needed(to_seconds(audio.end - utterance.start), most_s, short_s)
         return self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
 from echopanel.audio import Chunk, to_samples, to_seconds
 from echopanel.engine.lead import Lead
+from echopanel.engine.pace import Pace
 from echopanel.engine.utterance import Utterance
 from echopanel.policy.demand import BUSY_FROM_S
 
-# A preview begins with the words of this many seconds before what is new to it.
+# A preview begins with the words of at least this many seconds before what is new to it.
 PREVIEW_LEAD_S = 0.5
 
 
@@ -50,21 +51,23 @@ def whole(audio: Chunk, begin: int, lead: Lead | None, options: DecodeOptions) -
     return Excerpt(since(audio, first), led(options, lead), begin, lead)
 
 
-def newest(audio: Chunk, utterance: Utterance, options: DecodeOptions, interval_s: float) -> Excerpt:
-    """An open utterance as far as `audio` goes, when it is decoded every `interval_s` seconds."""
+def newest(
+    audio: Chunk, utterance: Utterance, lead: Lead | None, options: DecodeOptions, pace: Pace
+) -> Excerpt:
+    """An open utterance as far as `audio` goes, which reaches back to the lead."""
     # Word times cost a fifth of a decode, and serve only previews on top of it. Those spare less than that of
     # short utterances, as they are where time is short.
-    timed = interval_s < BUSY_FROM_S
+    timed = pace.interval_s < BUSY_FROM_S
     if timed and utterance.previewable(audio.end):
-        return preview(audio, utterance, options)
+        return preview(audio, utterance, options, max(PREVIEW_LEAD_S, pace.partial_lead_s))
     if not timed:
         utterance.base = ()
-    return whole(audio, utterance.start, None, replace(options, word_timestamps=timed, final=False))
+    return whole(audio, utterance.start, lead, replace(options, word_timestamps=timed, final=False))
 
 
-def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions) -> Excerpt:
-    """Only what is new since the utterance was last decoded as a whole, and a few words before it."""
-    first = utterance.cut - to_samples(PREVIEW_LEAD_S)
+def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions, lead_s: float) -> Excerpt:
+    """Only what is new since the utterance was last decoded as a whole, and the words just before it."""
+    first = utterance.cut - to_samples(lead_s)
     lead = lead_of(utterance.base, utterance.start, first)
     chunk = since(audio, utterance.cut if lead is None else lead.start)
     options = replace(options, word_timestamps=False, final=False, preview=True, beam_size=1)

@@ -2,8 +2,9 @@
 
 Whisper was trained on 30 s of speech at a time and hears a short utterance alone badly; `docs/benchmarks.md`
 has what the lead is worth. Its words are given as a prefix. CTranslate2 forces a prefix token by token, which
-costs as much as generating it, so the lead is for finals while there is time, and a whole decode is not given
-the words of the utterance itself that are stable already: `Agreement` puts them in front.
+costs as much as generating it, so the lead is for finals while there is time and for partials while there is
+much, and a whole decode is not given the words of the utterance itself that are stable already: `Agreement`
+puts them in front.
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@ from echopanel.policy.scheduler import ALIKE, Sharing
 
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
+# Below this load partials have left context, too. It makes them half as dear again, and halves the words that
+# come late. The load counts what it costs itself.
+LEAD_PARTIALS_BELOW = 0.5
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
 BEAM_SIZE = 5
 # Left context of finals, worth a point or two of word errors, by hurry. Much of it has the most again: where
@@ -34,7 +37,8 @@ class Pace:
     """Seconds between partials, and whether to decode at a pause what may be the final.
 
     Finals are searched with `beam_size` hypotheses, behind `lead_s` seconds of the speech before, those of
-    utterances longer than `short_s` seconds behind so much less.
+    utterances longer than `short_s` seconds behind so much less. Partials are behind `partial_lead_s` seconds
+    likewise.
     `sharing` is which jobs may share a call. Not `live`: what is said is put off. Not
     `best`: a smaller model or a fallback hears, and what it hears is heard again when there is time. What is
     said while text of its source is `late_s` seconds late is put off, too. `hurry`: how short utterances had
@@ -53,6 +57,7 @@ class Pace:
     late_s: float = inf
     hurry: Hurry = Hurry.NONE
     timed: bool = True
+    partial_lead_s: float = 0.0
 
     @classmethod
     def at(cls, load: float, interval_s: float, *, best: bool = True, late_s: float = inf) -> Self:
@@ -67,6 +72,7 @@ class Pace:
             late_s=late_s,
             hurry=hurry(interval_s),
             timed=interval_s < LOADED_FROM_S,
+            partial_lead_s=LEAD_S if load < LEAD_PARTIALS_BELOW and interval_s < BUSY_FROM_S else 0.0,
         )
 
 
