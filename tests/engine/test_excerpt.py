@@ -69,7 +69,7 @@ def test_word_times_are_for_decodes_that_are_built_upon(
     """Not for previews, nor where time is so short that each decode is of the whole utterance."""
     utterance = Utterance("mic-1", Source.MIC, 0, decoded=int(decoded_s * SECOND))
     utterance.base, utterance.cut = words("a", "b"), 2 * SECOND
-    excerpt = newest(ramp(0, 5), utterance, None, DecodeOptions(), Pace(interval_s))
+    excerpt = newest(ramp(0, 5), utterance, lambda: None, DecodeOptions(), Pace(interval_s))
     assert (excerpt.options.preview, excerpt.options.word_timestamps) == (preview, timed)
     # The words of a decode without times make text stable, for nothing stands on older ones any more.
     assert bool(utterance.base) == (preview or timed)
@@ -87,7 +87,7 @@ def test_a_preview_leans_on_the_words_just_before_it(
     utterance.cut = 2 * SECOND
     utterance.decoded = 4 * SECOND
     pace = Pace(0.3, partial_lead_s=partial_lead_s)
-    excerpt = newest(ramp(0, 4), utterance, None, DecodeOptions(), pace)
+    excerpt = newest(ramp(0, 4), utterance, lambda: None, DecodeOptions(), pace)
     assert excerpt.chunk.start == int(start * SECOND)
     assert excerpt.options.prefix == prefix
     assert excerpt.heard(Hypothesis(f"{prefix} new")).text == "far near new"

@@ -86,6 +86,22 @@ async def test_what_only_repeats_the_words_before_it_is_decoded_without_them() -
         assert behind.seconds > 2 > alone.seconds
 
 
+@pytest.mark.parametrize(("partial_lead_s", "shown"), [(4.0, []), (0.0, ["one two three four"])])
+async def test_what_only_repeats_the_words_before_it_is_not_shown(
+    partial_lead_s: float, shown: list[str]
+) -> None:
+    """A model that was shown them may read them again; without them somebody has said so once more."""
+    before = "one two three four"
+    again = f"{before} {before}" if partial_lead_s else before
+    async with rigged(Script(text=counting(before, again))) as rig, playing(rig) as played:
+        rig.pace = Pace(60.0, speculate=False)
+        await played.play(UTTERANCE)
+        rig.pace = Pace(0.3, speculate=False, partial_lead_s=partial_lead_s)
+        await played.play(speech(1.0))
+        assert len(rig.calls) > 2
+        assert [partial.text for partial in played.of(Partial)] == shown
+
+
 async def test_what_only_chance_found_behind_the_words_before_is_decoded_without_them() -> None:
     """All sure tries failed: what comes of the last one may be made up. Alone it is told as it is."""
     texts = counting("one two three four", "one two three four and so on", "Uh")

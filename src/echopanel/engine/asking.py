@@ -111,7 +111,10 @@ class Asking:
         utterance.covered = self._listener.end
         audio = self._listener.chunk(utterance.start, utterance.covered)
         pace = self._pace()
-        lead = self._lead(utterance, audio, pace.partial_lead_s, pace.short_s)
+
+        def lead() -> Lead | None:
+            return self._lead(utterance, audio, pace.partial_lead_s, pace.short_s)
+
         return newest(audio, utterance, lead, self._decode, pace)
 
     def _decisive(self, utterance: Utterance, audio: Chunk) -> Excerpt:
@@ -120,12 +123,14 @@ class Asking:
         timed = pace.timed or self._timed
         options = replace(self._decode, word_timestamps=timed, final=True, beam_size=pace.beam_size)
         lead = self._lead(utterance, audio, pace.lead_s, pace.short_s)
-        utterance.led = lead is not None
         return whole(audio, utterance.start, lead, options)
 
     def _lead(self, utterance: Utterance, audio: Chunk, most_s: float, short_s: float) -> Lead | None:
+        utterance.led = False
         if utterance.alone:
             return None
         oldest = max(audio.start, self._listener.ledger.unknown_until(utterance.start))
         seconds = needed(to_seconds(audio.end - utterance.start), most_s, short_s)
-        return self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)
+        lead = self._context.before(utterance.start, oldest, seconds, deferred=utterance.deferred)
+        utterance.led = lead is not None
+        return lead

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from echopanel.asr.provider import DecodeOptions, Hypothesis, HypothesisWord
@@ -52,9 +52,9 @@ def whole(audio: Chunk, begin: int, lead: Lead | None, options: DecodeOptions) -
 
 
 def newest(
-    audio: Chunk, utterance: Utterance, lead: Lead | None, options: DecodeOptions, pace: Pace
+    audio: Chunk, utterance: Utterance, lead: Callable[[], Lead | None], options: DecodeOptions, pace: Pace
 ) -> Excerpt:
-    """An open utterance as far as `audio` goes, which reaches back to the lead."""
+    """An open utterance as far as `audio` goes, which reaches back to the lead; a preview needs none."""
     # Word times cost a fifth of a decode, and serve only previews on top of it. Those spare less than that of
     # short utterances, as they are where time is short.
     timed = pace.interval_s < BUSY_FROM_S
@@ -62,7 +62,7 @@ def newest(
         return preview(audio, utterance, options, max(PREVIEW_LEAD_S, pace.partial_lead_s))
     if not timed:
         utterance.base = ()
-    return whole(audio, utterance.start, lead, replace(options, word_timestamps=timed, final=False))
+    return whole(audio, utterance.start, lead(), replace(options, word_timestamps=timed, final=False))
 
 
 def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions, lead_s: float) -> Excerpt:

@@ -99,9 +99,13 @@ class LeftContext:
         A first retry is as sure as the decode before it; behind a lead the next one, which draws lots, has
         carried on with anything: "original one. You know, you can't say it." for a mere "uh".
         """
-        recent = self._late if deferred else self._live
         doubtful = not hypothesis.text or hypothesis.retried > SURE_RETRIES
-        return (led and doubtful) or recent.echoed(hypothesis.text.split())
+        return (led and doubtful) or self.echoed(hypothesis, deferred=deferred)
+
+    def echoed(self, hypothesis: Hypothesis, *, deferred: bool) -> bool:
+        """Whether it has the newest words over again, and no others."""
+        recent = self._late if deferred else self._live
+        return recent.echoed(hypothesis.text.split())
 
     def before(self, start: int, oldest: int, most_s: float, *, deferred: bool) -> Lead | None:
         """See `RecentWords.before`. What comes before something put off was put off too, or never was."""

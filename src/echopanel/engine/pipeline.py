@@ -79,7 +79,7 @@ class Pipeline:
             context=self._context,
             pace=pace,
             heard=self._heard,
-            retrying=self._retrying,
+            retrying=lambda error: emit(Trouble(source, f"{error}; trying once more", given_up=False)),
         )
         self._open: Utterance | None = None
         self._count = 0
@@ -299,6 +299,8 @@ class Pipeline:
             return
         hypothesis = done.result()
         self._asking.learn(hypothesis)
+        if utterance.led and self._context.echoed(hypothesis, deferred=False):
+            return  # the model read its lead again: "And so my fellow Americans." for the first of "Ask not"
         changed = utterance.agreement.changes
         partial = utterance.partial(hypothesis, utterance.covered, self._clock)
         self._metrics.tail_changes.inc(utterance.agreement.changes - changed)
@@ -385,9 +387,6 @@ class Pipeline:
         self._context.note(utterance.start, words, deferred=utterance.deferred, vague=vague)
         language = hypothesis.language or self._asking.language
         return utterance.segment(words, end, self._clock, language)
-
-    def _retrying(self, error: TranscriptionFailed) -> None:
-        self._emit(Trouble(self.source, f"{error}; trying once more", given_up=False))
 
     def _shed(self, utterance: Utterance, reason: str) -> None:
         assert utterance.end is not None
