@@ -50,13 +50,16 @@ def test_without_a_lead_nothing_changes() -> None:
 def test_a_preview_decodes_only_what_is_new_and_tells_the_whole() -> None:
     """It begins with the last known words as its prefix; all known ones stand in front of what it hears."""
     utterance = Utterance("mic-1", Source.MIC, 2 * SECOND)
-    utterance.base, utterance.cut = words("a", "b", "c"), int(4.8 * SECOND)
-    excerpt = preview(ramp(2, 5), utterance, DecodeOptions(word_timestamps=True, beam_size=5), lead_s=0.5)
-    assert (excerpt.chunk.start, excerpt.chunk.end) == (int(4.8 * SECOND), 7 * SECOND)  # "c" began too early
+    utterance.base, utterance.cut = words("a", "b", "c"), int(5.1 * SECOND)
+    excerpt = preview(ramp(2, 5.3), utterance, DecodeOptions(word_timestamps=True, beam_size=5))
+    assert (excerpt.chunk.start, excerpt.chunk.end) == (
+        int(5.1 * SECOND),
+        int(7.3 * SECOND),
+    )  # "c" began too early
     assert (excerpt.options.prefix, excerpt.options.preview, excerpt.options.final) == ("", True, False)
     heard = excerpt.heard(Hypothesis("d e", words("d", "e")))
     assert heard.text == "a b c d e"
-    assert [round(word.start, 3) for word in heard.words] == [0.0, 1.0, 2.0, 2.8, 3.8]
+    assert [round(word.start, 3) for word in heard.words] == [0.0, 1.0, 2.0, 3.1, 4.1]
 
 
 @pytest.mark.parametrize(
@@ -75,19 +78,13 @@ def test_word_times_are_for_decodes_that_are_built_upon(
     assert bool(utterance.base) == (preview or timed)
 
 
-@pytest.mark.parametrize(
-    ("partial_lead_s", "start", "prefix"), [(0.0, 1.6, "near"), (1.5, 1.6, "near"), (2.0, 0.0, "far near")]
-)
-def test_a_preview_leans_on_the_words_just_before_it(
-    partial_lead_s: float, start: float, prefix: str
-) -> None:
-    """Words near the cut are decoded once more, as the prefix, not doubled; more where time is spare."""
+@pytest.mark.parametrize(("far", "start", "prefix"), [(0.9, 1.6, "near"), (1.0, 1.0, "far near")])
+def test_a_preview_leans_on_the_words_just_before_it(far: float, start: float, prefix: str) -> None:
+    """Words near the cut are decoded once more, as the prefix, not doubled."""
     utterance = Utterance("mic-1", Source.MIC, 0)
-    utterance.base = (HypothesisWord(0.0, 1.0, "far"), HypothesisWord(1.6, 2.0, "near"))
+    utterance.base = (HypothesisWord(far, 1.5, "far"), HypothesisWord(1.6, 2.0, "near"))
     utterance.cut = 2 * SECOND
-    utterance.decoded = 4 * SECOND
-    pace = Pace(0.3, partial_lead_s=partial_lead_s)
-    excerpt = newest(ramp(0, 4), utterance, lambda: None, DecodeOptions(), pace)
+    excerpt = preview(ramp(0, 4), utterance, DecodeOptions())
     assert excerpt.chunk.start == int(start * SECOND)
     assert excerpt.options.prefix == prefix
     assert excerpt.heard(Hypothesis(f"{prefix} new")).text == "far near new"

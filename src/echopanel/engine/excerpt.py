@@ -12,8 +12,8 @@ from echopanel.engine.pace import Pace
 from echopanel.engine.utterance import Utterance
 from echopanel.policy.demand import BUSY_FROM_S
 
-# A preview begins with the words of at least this many seconds before what is new to it.
-PREVIEW_LEAD_S = 0.5
+# A preview begins with the words of so many seconds before what is new to it.
+PREVIEW_LEAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ def newest(
     # short utterances, as they are where time is short.
     timed = pace.interval_s < BUSY_FROM_S
     if timed and utterance.previewable(audio.end):
-        return preview(audio, utterance, options, max(PREVIEW_LEAD_S, pace.partial_lead_s))
+        return preview(audio, utterance, options)
     if not timed:
         utterance.base = ()
     return whole(audio, utterance.start, lead(), replace(options, word_timestamps=timed, final=False))
 
 
-def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions, lead_s: float) -> Excerpt:
+def preview(audio: Chunk, utterance: Utterance, options: DecodeOptions) -> Excerpt:
     """Only what is new since the utterance was last decoded as a whole, and the words just before it."""
-    first = utterance.cut - to_samples(lead_s)
+    first = utterance.cut - to_samples(PREVIEW_LEAD_S)
     lead = lead_of(utterance.base, utterance.start, first)
     chunk = since(audio, utterance.cut if lead is None else lead.start)
     options = replace(options, word_timestamps=False, final=False, preview=True, beam_size=1)

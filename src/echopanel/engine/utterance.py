@@ -23,9 +23,9 @@ MIN_PARTIAL_S = 0.4
 PAUSED_SHARE = 0.5
 # An utterance of at least this length is decoded as a whole this often, and in between only behind the words
 # that ended this much before the end of what was heard: the last ones are the least certain.
-PREVIEW_FROM_S = 2.5
+PREVIEW_FROM_S = 3.5
 WHOLE_EVERY_S = 3.0
-KEEP_S = 1.0
+KEEP_S = 0.7
 
 
 @dataclass(slots=True, eq=False)
