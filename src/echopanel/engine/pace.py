@@ -14,7 +14,7 @@ from echopanel.policy.scheduler import ALIKE, Sharing
 
 # Above this load nothing is decoded on the mere chance that it may serve.
 SPECULATE_BELOW = 0.7
-# Below this load partials have left context, too. It makes them half as dear again, and halves the words that
+# Below this load partials have left context, too. It makes them half as dear again, and a fifth fewer words
 # come late. The load counts what it costs itself.
 LEAD_PARTIALS_BELOW = 0.5
 # Worth about a point of word error rate on finals, for half the decoding again: docs/benchmarks.md.
