@@ -82,10 +82,11 @@ def test_old_words_are_forgotten() -> None:
 
 
 def test_words_said_over_again_are_noticed() -> None:
-    """The end of what is known, whatever its case and commas; not a part of it with something new."""
+    """The end of what is known, whatever its case and commas and whatever follows; not a part of it."""
     recent = RecentWords()
     recent.note(0, words("And", "I'm", "saying", "a", "bunch", "of", "words."))
     assert recent.echoed(["A", "bunch,", "of", "words."])
+    assert recent.echoed(["a", "bunch", "of", "words", "a", "bunch", "of", "words"])
     assert not recent.echoed(["of", "words."])  # people say a word twice
     assert not recent.echoed(["a", "bunch", "of", "flowers"])
     assert not recent.echoed(["a", "bunch", "of"])

@@ -56,11 +56,11 @@ class RecentWords:
             self._words.popleft()
 
     def echoed(self, texts: Sequence[str]) -> bool:
-        """Whether these are the newest words over again, and no others."""
-        if len(texts) < MIN_ECHO:
-            return False
-        known = [normalise(text) for _, _, text in self._words][-len(texts) :]
-        return known == [normalise(text) for text in texts]
+        """Whether these begin with the newest words over again."""
+        known = [normalise(text) for _, _, text in self._words]
+        said = [normalise(text) for text in texts]
+        most = min(len(known), len(said))
+        return any(known[-count:] == said[:count] for count in range(MIN_ECHO, most + 1))
 
     def before(self, start: int, oldest: int, most_s: float = LEAD_S) -> Lead | None:
         """The lead of an utterance from `start` on: at most `most_s` long, in audio held from `oldest` on."""
@@ -100,10 +100,10 @@ class LeftContext:
         carried on with anything: "original one. You know, you can't say it." for a mere "uh".
         """
         doubtful = not hypothesis.text or hypothesis.retried > SURE_RETRIES
-        return (led and doubtful) or self.echoed(hypothesis, deferred=deferred)
+        return led and (doubtful or self.echoed(hypothesis, deferred=deferred))
 
     def echoed(self, hypothesis: Hypothesis, *, deferred: bool) -> bool:
-        """Whether it has the newest words over again, and no others."""
+        """Whether it begins with the newest words over again."""
         recent = self._late if deferred else self._live
         return recent.echoed(hypothesis.text.split())
 

@@ -299,8 +299,9 @@ class Pipeline:
             return
         hypothesis = done.result()
         self._asking.learn(hypothesis)
-        if utterance.led and self._context.echoed(hypothesis, deferred=False):
-            return  # the model read its lead again: "And so my fellow Americans." for the first of "Ask not"
+        if not utterance.doubted and utterance.led and self._context.echoed(hypothesis, deferred=False):
+            utterance.doubted = True  # "And so my fellow Americans." again for the first of "Ask not"
+            return
         changed = utterance.agreement.changes
         partial = utterance.partial(hypothesis, utterance.covered, self._clock)
         self._metrics.tail_changes.inc(utterance.agreement.changes - changed)

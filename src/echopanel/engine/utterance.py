@@ -39,7 +39,8 @@ class Utterance:
     two of those only what is new is decoded, as a preview. `chunk` is all its audio, once the end is known.
     `deferred`: it was put off before, and is recognised now from the journal; `last_try`: if that fails too
     it is lost. `put_off` is why it is left for later, "" if it is not. `led`: its last decode
-    heard the speech before it; `alone`: it is decoded without. `hasty`: another model than the first heard
+    heard the speech before it; `alone`: it is decoded without. `doubted`: it seemed to begin with the words
+    before it over again, which is believed the second time. `hasty`: another model than the first heard
     it. `done` is set once it is final or put off.
     """
 
@@ -59,6 +60,7 @@ class Utterance:
     put_off: str = ""
     led: bool = False
     alone: bool = False
+    doubted: bool = False
     hasty: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)
     decided_at: float = 0.0
