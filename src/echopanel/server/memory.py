@@ -12,17 +12,19 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 
-ARENAS = 2
+# Threads rarely want memory at the same moment, and what one leaves behind another can use.
+ARENAS = 1
 # Blocks below this are used again by the next call; fetched from the system each time, they would cost a page
-# fault for every 4 KiB. More than this is given back, which a call must not do and undo either.
-LARGE_BYTES = 32 << 20
-SPARE_BYTES = 64 << 20
+# fault for every 4 KiB. More than this is given back, which a call must not do and undo either. The few above
+# it are the largest of a call, which tear the largest holes.
+LARGE_BYTES = 8 << 20
+SPARE_BYTES = 32 << 20
 # What lies idle between blocks that are in use is given back so often; it takes some 15 ms.
-GIVE_BACK_S = 10.0
+GIVE_BACK_S = 2.0
 
 
 def keep_memory_small() -> bool:
-    """Few arenas, and a bound on what lies idle; False where the C library is not glibc.
+    """One arena, and a bound on what lies idle; False where the C library is not glibc.
 
     Must come before the first worker thread. `docs/benchmarks.md` has what other bounds cost.
     """
