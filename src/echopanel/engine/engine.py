@@ -67,15 +67,10 @@ class Status:
 class Engine:
     """One per server, on one event loop. `start` may take as long as loading a model does."""
 
-    def __init__(
-        self,
-        settings: EngineSettings,
-        providers: Providers | None = None,
-        metrics: Metrics | None = None,
-    ) -> None:
+    def __init__(self, settings: EngineSettings, providers: Providers | None = None) -> None:
         """By default the recognisers are those that are installed."""
         self.settings = settings
-        self.metrics = metrics or Metrics()
+        self.metrics = Metrics()
         self._vad = SileroVad()
         self._models = ModelRegistry(
             providers or get_provider, self.metrics, settings.model_memory_bytes, self._vad
