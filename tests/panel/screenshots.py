@@ -29,7 +29,7 @@ from tests.panel.dialogue import Track, dialogue
 IMAGES = REPOSITORY / "docs" / "images"
 DIALOGUE_S = {"quiet": 75.0, "degraded": 240.0}
 SPEED = "8"
-CROWD = 16
+CROWD = 40
 HALF_A_MACHINE = (
     *("--model", "base", "--set", "engine.max_inference=1"),
     *("--set", "limits.sessions=100", "--set", "limits.sessions_per_client=100"),
