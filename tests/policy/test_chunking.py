@@ -66,7 +66,7 @@ def test_an_idle_machine_spends_its_time_on_latency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "mode"), [(0.1, Mode.IDLE), (0.7, Mode.NORMAL), (2.5, Mode.LOADED), (5.5, Mode.SURVIVAL)]
+    ("work", "mode"), [(0.1, Mode.IDLE), (0.7, Mode.NORMAL), (2.5, Mode.LOADED), (7.0, Mode.SURVIVAL)]
 )
 def test_more_load_takes_a_longer_interval(work: float, mode: Mode) -> None:
     """Within a minute the interval fits the work, and then it stays."""
@@ -74,7 +74,7 @@ def test_more_load_takes_a_longer_interval(work: float, mode: Mode) -> None:
     machine.run(60, work)
     settled = machine.interval.interval
     assert machine.interval.mode is mode
-    assert machine.load(work) <= SETTINGS.load_high
+    assert machine.load(work) <= SETTINGS.high(settled)
     machine.run(600, work)
     assert machine.interval.interval == settled
 
@@ -101,6 +101,26 @@ def test_overload_at_least_doubles_the_interval() -> None:
     interval = ChunkInterval()
     observe(interval, 1.05, 3.0, now=0.0)
     assert interval.interval == 0.75
+
+
+def at(interval_s: float) -> ChunkInterval:
+    """One that stands at a step, because so many speak."""
+    interval = ChunkInterval()
+    assert interval.observe(0.5, 0.0, 0.0, least_s=interval_s) == interval_s
+    return interval
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "load", "expected"),
+    [(2.0, 0.98, 2.5), (2.0, 1.05, 4.0), (4.0, 1.05, 4.0), (4.0, 1.15, 5.0)],
+)
+def test_where_jobs_share_calls_a_full_machine_is_bearable(
+    interval_s: float, load: float, expected: float
+) -> None:
+    """More waiting makes each job cheaper there; a step up is no bigger than the load asks for."""
+    interval = at(interval_s)
+    observe(interval, load, SETTINGS.settle_s + 3.0, now=0.5)
+    assert interval.interval == expected
 
 
 def test_a_change_is_given_time_to_show() -> None:
@@ -151,7 +171,7 @@ def test_no_interval_is_longer_than_may_be() -> None:
     """Neither for load, backlog nor speakers; one that was allowed before is given up at once."""
     interval = ChunkInterval()
     assert interval.observe(0.1, 0.0, 0.0, least_s=99.0, longest_s=4.0) == 4.0
-    assert interval.observe(0.1, 1e6, 1.0, longest_s=5.0) == 4.0
+    assert interval.observe(0.1, 1e6, 1.0, longest_s=4.9) == 4.0
     assert interval.observe(0.1, 1e6, 2.0) == 8.0
     assert interval.observe(2.0, 1e6, 3.0, longest_s=4.0) == 4.0
     assert ChunkInterval(ChunkSettings(intervals=(6.0, 8.0))).observe(2.0, 1e6, 0.0, longest_s=4.0) == 6.0
@@ -208,6 +228,7 @@ def test_a_single_interval_never_changes() -> None:
         ("intervals", lambda: ChunkSettings(intervals=(1.0, 0.5))),
         ("intervals", lambda: ChunkSettings(intervals=(0.0, 0.5))),
         ("load_low", lambda: ChunkSettings(load_low=0.96)),
+        ("loaded_low", lambda: ChunkSettings(loaded_low=1.2)),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

@@ -385,8 +385,8 @@ def test_the_chunk_interval_comes_first_then_the_ladder() -> None:
     assert (room.levels[-1], room.intervals[-1]) == (0, 0.3)
     room.run(60, 20, 0, 0.06, 0.04)
     assert (room.levels[-1], room.intervals[-1]) == (0, 1.5)
-    room.run(60, 36, 0, 0.12, 0.04)
-    assert (room.levels[-1], room.intervals[-1]) == (1, 6.0)
+    room.run(60, 36, 0, 0.2, 0.04)
+    assert (room.levels[-1], room.intervals[-1]) == (1, 5.0)
     room.run(120, 2, 0, 0.06, 0.05)
     assert (room.levels[-1], room.intervals[-1]) == (0, 0.3)
     assert changes(room.levels) == [(0, 1), (1, 0)]

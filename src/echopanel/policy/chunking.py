@@ -9,6 +9,7 @@ from enum import StrEnum
 from math import exp, inf
 
 from echopanel.errors import ConfigError
+from echopanel.policy.demand import LOADED_FROM_S
 
 # How long a load that is over still counts as the recent peak.
 PEAK_FADES_S = 3.0
@@ -40,14 +41,18 @@ class ChunkSettings:
     A longer one is taken when the load was above `load_high` for `raise_after_s`, the longest at once when
     more than `backlog_high_s` seconds of audio are queued. A shorter one is taken when the load it would
     bring was below `load_low` for `lower_after_s`. After a change the load needs `settle_s` to tell of it.
+    From `LOADED_FROM_S` on the `loaded_` bounds hold: all kinds of jobs share calls there, so the more that
+    wait, the less each costs, and what waits too long is a partial that a later one replaces.
 
     Raises:
         ConfigError: values that contradict each other.
     """
 
-    intervals: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+    intervals: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
     load_high: float = 0.95
     load_low: float = 0.85
+    loaded_high: float = 1.1
+    loaded_low: float = 0.95
     raise_after_s: float = 2.0
     lower_after_s: float = 10.0
     settle_s: float = 6.0
@@ -59,6 +64,16 @@ class ChunkSettings:
             raise ConfigError("intervals", self.intervals, "must be above 0 and growing")
         if not 0 < self.load_low <= self.load_high:
             raise ConfigError("load_low", self.load_low, "must be above 0 and at most load_high")
+        if not 0 < self.loaded_low <= self.loaded_high:
+            raise ConfigError("loaded_low", self.loaded_low, "must be above 0 and at most loaded_high")
+
+    def high(self, interval_s: float) -> float:
+        """The load that is too much for an interval."""
+        return self.load_high if interval_s < LOADED_FROM_S else self.loaded_high
+
+    def low(self, interval_s: float) -> float:
+        """The load that is wanted at an interval."""
+        return self.load_low if interval_s < LOADED_FROM_S else self.loaded_low
 
 
 class ChunkInterval:
@@ -126,7 +141,7 @@ class ChunkInterval:
         self._last = max(bisect_right(settings.intervals, longest_s) - 1, 0)
         self._peak = max(load, self._peak * exp((self._seen_at - now) / PEAK_FADES_S))
         self._seen_at = now
-        self._high_since = min(self._high_since, now) if load > settings.load_high else inf
+        self._high_since = min(self._high_since, now) if load > settings.high(self.interval) else inf
         roomy = self._has_room(load, backlog_s, least_s, cost)
         self._low_since = min(self._low_since, now) if roomy else inf
         if self._step > self._last:
@@ -152,12 +167,12 @@ class ChunkInterval:
 
     def _bearable(self, shorter: float, load: float, least_s: float, cost: Callable[[float], float]) -> bool:
         predicted = load * cost(shorter) / cost(self.interval)
-        return predicted < self._settings.load_low and least_s <= SURGE * shorter
+        return predicted < self._settings.low(shorter) and least_s <= SURGE * shorter
 
     def _longer(self, load: float) -> int:
-        """The first step that promises a load below `load_low`; the last if none does."""
-        needed = self.interval * load / self._settings.load_low
-        if load > 1.0:
+        """The first step that promises the load that is wanted; the last if none does."""
+        needed = self.interval * load / self._settings.low(self.interval)
+        if load > 1.0 and self.interval < LOADED_FROM_S:
             # More is asked than can be done, so part of what would be asked is not even seen.
             needed = max(needed, 2 * self.interval)
         return self._first(needed)
